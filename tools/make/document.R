@@ -1,0 +1,13 @@
+# Writes man/ and NAMESPACE from the comments in R/. The code is read from its
+# source, so that nothing has to be compiled or installed for it.
+if (!requireNamespace("roxygen2", quietly = TRUE)) {
+  stop("'make document' needs the R package roxygen2 (Debian: r-cran-roxygen2)")
+}
+load_with_data <- function(path) {
+  env <- roxygen2::load_source(path)
+  for (file in list.files(file.path(path, "data"), "[.]rda$", full.names = TRUE)) {
+    load(file, envir = env)
+  }
+  env
+}
+roxygen2::roxygenise(".", load_code = load_with_data)
