@@ -1,0 +1,310 @@
+# The fit object: one constructor, one validator, and the fields that are
+# computed when asked for.
+
+#' A fitted linear mixed model
+#'
+#' What [mixedlm()] returns: a list of class `mixedlm`. It holds plain R values
+#' only, so it can be saved with [saveRDS()] and read in another session.
+#'
+#' @section Stored fields:
+#' | field | meaning, shape, scale |
+#' |---|---|
+#' | `call`, `formula`, `parsed` | the call; the formula as given; the model as it was understood |
+#' | `frame`, `terms`, `assign`, `contrasts`, `xlevels`, `na.action` | model frame (one row per row used); `terms` of the fixed effects; and what is needed to rebuild their design |
+#' | `random` | list, one element per random-effects term: `kind` (`"re"` or `"vc"`), `name`, `group`, `columns`, `structure`, `n_levels`, `factor` (index into `factors`), `role` (`"cov_re"`, `"vcomp"` or `"other"`) |
+#' | `factors` | list, one element per grouping factor: `name`, `levels`, `codes` (integer, one per row) |
+#' | `fe_params` | named estimates of the fixed effects, aliased columns left out |
+#' | `aliased` | names of the columns that were left out |
+#' | `vcov_unscaled` | their covariance relative to `scale` |
+#' | `cov_re` | covariance matrix of the random effects of one group, user's scale |
+#' | `cov_re_unscaled` | the same relative to `scale` |
+#' | `vcomp` | named variances of the variance components, user's scale |
+#' | `scale` | residual variance, \eqn{\sigma^2}{sigma^2} |
+#' | `psi`, `theta` | per term: covariance matrix relative to `scale`, and its lower-triangular Cholesky factor |
+#' | `criterion` | -2 log-likelihood (restricted if `reml`), all constants included |
+#' | `pwrss`, `denominator` | generalised residual sum of squares; what it is divided by to give `scale` |
+#' | `logdet_v`, `logdet_xvx`, `log_weights` | the other parts of `criterion` |
+#' | `reml` | `TRUE` for REML, `FALSE` for ML |
+#' | `hessian_psi`, `gradient`, `dr2_psi`, `dbeta_psi` | second and first derivatives of `criterion`, and first derivatives of `pwrss` and of `fe_params`, in the free elements of `psi` |
+#' | `b` | per term: conditional modes of the random effects, one column per level |
+#' | `fitted`, `y` | fitted values (fixed effects, random effects, offset) and response, one per row used |
+#' | `weights`, `offset` | prior weights and offset, or `NULL` |
+#' | `free`, `start`, `control` | as given |
+#' | `optinfo` | how the fit ended: `verdict`, `decrement`, `eigenvalues`, `iterations`, `evaluations`, `method`, `engine`, `reason`, `threads`, `messages` |
+#' | `group_name`, `group_sizes` | name of the grouping of the model's independent parts, and `min`, `max`, `mean` and number `n` of their rows |
+#'
+#' @section Verdicts:
+#' | `optinfo$verdict` | meaning |
+#' |---|---|
+#' | `"optimum"` | the gradient is zero and the curvature positive: a minimum of the criterion |
+#' | `"boundary"` | a minimum on the boundary: a variance, or a direction of a covariance matrix, is zero, and the criterion rises when it is let in |
+#' | `"flat"` | a minimum that is not unique: the data do not identify every parameter |
+#' | `"saddle"` | the search ended where a direction of decrease remains |
+#' | `"maxit"` | the search used up its iterations |
+#'
+#' @section Fields with statsmodels' names:
+#' These are computed when asked for with `$`, and have the values that
+#' statsmodels' `MixedLMResults` gives them: `params` (fixed effects, then the
+#' lower triangle of `cov_re_unscaled` row by row, then the variance components
+#' relative to `scale`), `bse`, `tvalues`, `pvalues` (of `params`), `bse_fe`,
+#' `bse_re`, `random_effects`, `random_effects_cov`, `fittedvalues`, `resid`,
+#' `llf`, `aic`, `bic` (`NaN` for REML, as there), `nobs`, `df_resid`,
+#' `df_modelwc`, `k_fe`, `k_re`, `k_re2`, `k_vc`, `method`, `converged`,
+#' `use_t`. What is a method there is a function here: `fit$conf_int(alpha)`,
+#' `fit$cov_params()`, `fit$summary()`, `fit$profile_re()`.
+#'
+#' `bse_re` are statsmodels' numbers, which leave out the uncertainty of
+#' `scale`; the exact standard errors are in `coef(summary(fit))` and
+#' `vcov(fit, which = "varcomp")`.
+#'
+#' @name mixedlm-object
+#' @aliases mixedlm-class
+#' @seealso [summary.mixedlm()], [mixedlm-accessors], [ranef.mixedlm()]
+NULL
+
+# The stages hand over: `parsed` (formula.R), `design` (design.R) and `raw`, the
+# engine's answer (engine.R).
+new_mixedlm <- function(call, parsed, design, raw, reml, method, control,
+                        free = NULL, start = NULL) {
+  outer <- outer_factor(parsed, design$factors)
+  random <- random_terms(design, outer)
+  columns <- colnames(design$x)
+  kept <- raw$kept
+  scale <- raw$sigma2
+  cov_re_unscaled <- group_covariance(random, raw$psi)
+  components <- component_variances(random, raw$psi)
+  fe <- raw$beta[kept]
+  names(fe) <- columns[kept]
+  vcov_unscaled <- raw$beta_cov_unscaled
+  dimnames(vcov_unscaled) <- list(names(fe), names(fe))
+
+  fit <- list(
+    call = call, formula = parsed$formula %||% parsed$fixed, parsed = parsed,
+    frame = design$frame, terms = design$terms_fixed,
+    assign = attr(design$x, "assign"), contrasts = design$contrasts,
+    xlevels = design$xlevels, na.action = design$na.action,
+    random = random, factors = design$factors,
+    fe_params = fe, aliased = columns[setdiff(seq_along(columns), kept)],
+    vcov_unscaled = vcov_unscaled,
+    cov_re = cov_re_unscaled * scale, cov_re_unscaled = cov_re_unscaled,
+    vcomp = components * scale, scale = scale, psi = raw$psi,
+    theta = raw$theta, criterion = raw$criterion, pwrss = raw$pwrss,
+    denominator = raw$denominator, logdet_v = raw$logdet_v,
+    logdet_xvx = raw$logdet_xvx, log_weights = raw$log_weights, reml = reml,
+    hessian_psi = raw$hessian_psi, dr2_psi = raw$dr2_psi,
+    dbeta_psi = raw$dbeta_psi, gradient = raw$gradient, b = raw$b,
+    fitted = raw$fitted, y = design$y, weights = design$weights,
+    offset = design$offset, free = free, start = start, control = control,
+    optinfo = list(
+      verdict = raw$verdict, decrement = raw$decrement,
+      eigenvalues = raw$hessian_eigenvalues, iterations = raw$iterations,
+      evaluations = raw$evaluations, method = raw$method %||% method,
+      engine = raw$engine, reason = raw$reason, threads = raw$threads,
+      messages = raw$messages
+    ),
+    group_name = parsed$group_name %||% "Group",
+    group_sizes = group_sizes(design$factors, outer, length(design$y))
+  )
+  class(fit) <- "mixedlm"
+  validate_mixedlm(fit)
+}
+
+# Index of the factor whose levels are the independent groups: the one that
+# every other factor is nested in. 0 when there is none (crossed factors): then
+# all rows are one group, as in statsmodels.
+outer_factor <- function(parsed, factors) {
+  if (length(factors) == 1L && !is.null(parsed$groups)) {
+    return(1L)
+  }
+  if (length(factors) == 1L) {
+    vc_only <- all(vapply(parsed$bars, function(b) b$kind == "vc", NA))
+    return(if (vc_only) 0L else 1L)
+  }
+  n_levels <- vapply(factors, function(f) length(f$levels), 0L)
+  outer <- which.min(n_levels)
+  nested <- vapply(seq_along(factors)[-outer], function(k) {
+    is_nested(factors[[k]], factors[[outer]])
+  }, NA)
+  if (all(nested)) outer else 0L
+}
+
+# Whether every level of `inner` occurs in one level of `outer` only.
+is_nested <- function(inner, outer) {
+  owner <- integer(length(inner$levels))
+  owner[inner$codes] <- outer$codes
+  identical(owner[inner$codes], as.integer(outer$codes))
+}
+
+random_terms <- function(design, outer) {
+  lapply(design$terms, function(term) {
+    f <- design$factors[[term$factor]]
+    at_group <- term$factor == outer
+    scalar <- term$structure == "scalar" || identical(term$columns, "(Intercept)")
+    role <- if (at_group && term$kind == "re") {
+      "cov_re"
+    } else if (term$kind == "vc" || scalar) {
+      "vcomp"
+    } else {
+      "other"
+    }
+    list(
+      kind = term$kind, name = term$name, group = f$name,
+      columns = term$columns, structure = term$structure,
+      n_levels = length(f$levels), factor = term$factor, role = role
+    )
+  })
+}
+
+has_role <- function(random, role) {
+  which(vapply(random, function(term) term$role == role, NA))
+}
+
+# Psi of the group-level terms as one block-diagonal matrix.
+group_covariance <- function(random, psi) {
+  at <- has_role(random, "cov_re")
+  if (length(at) == 1L) {
+    names <- random[[at]]$columns
+    return(matrix(psi[[at]], length(names), dimnames = list(names, names)))
+  }
+  names <- unlist(lapply(random[at], `[[`, "columns"))
+  out <- matrix(0, length(names), length(names), dimnames = list(names, names))
+  end <- 0L
+  for (k in at) {
+    block <- end + seq_along(random[[k]]$columns)
+    out[block, block] <- psi[[k]]
+    end <- block[length(block)]
+  }
+  out
+}
+
+component_variances <- function(random, psi) {
+  at <- has_role(random, "vcomp")
+  out <- vapply(at, function(k) as.numeric(psi[[k]][1L]), 0)
+  names(out) <- vapply(random[at], `[[`, "", "name")
+  out
+}
+
+group_sizes <- function(factors, outer, n) {
+  if (outer == 0L) {
+    return(c(min = n, max = n, mean = n, n = 1))
+  }
+  f <- factors[[outer]]
+  size <- tabulate(f$codes, length(f$levels))
+  c(min = min(size), max = max(size), mean = n / length(size), n = length(size))
+}
+
+mixedlm_fields <- c(
+  "call", "formula", "parsed", "frame", "terms", "random", "factors",
+  "fe_params", "aliased", "vcov_unscaled", "cov_re", "cov_re_unscaled",
+  "vcomp", "scale", "psi", "theta", "criterion", "pwrss", "denominator",
+  "reml", "hessian_psi", "b", "fitted", "y", "optinfo", "group_name",
+  "group_sizes"
+)
+verdicts_known <- c("optimum", "boundary", "saddle", "flat", "maxit")
+
+# Returns `fit`, or raises mixedlm_error_object with what is wrong. Cheap: looks
+# at shapes, never at the rows.
+validate_mixedlm <- function(fit) {
+  if (!inherits(fit, "mixedlm") || !is.list(fit)) {
+    abort("object", paste0("Expected a fit of class `mixedlm`, found ", describe(fit), "."))
+  }
+  parts <- unclass(fit)
+  missing <- mixedlm_fields[!mixedlm_fields %in% names(parts)]
+  if (length(missing)) {
+    abort("object", paste0("The fit has no field ", quote_names(missing), "."))
+  }
+  wrong <- function(what) abort("object", paste0("The fit is damaged: ", what, "."))
+  p <- length(parts$fe_params)
+  q <- vapply(parts$random, function(term) length(term$columns), 0L)
+  rows <- function(x) vapply(x, NROW, 0L)
+  if (!identical(dim(parts$vcov_unscaled), c(p, p))) {
+    wrong("`vcov_unscaled` does not match `fe_params`")
+  }
+  if (!identical(rows(parts$psi), q) || !identical(rows(parts$theta), q) ||
+    !identical(rows(parts$b), q)) {
+    wrong("`psi`, `theta` or `b` does not match `random`")
+  }
+  if (length(parts$fitted) != length(parts$y)) {
+    wrong("`fitted` and `y` differ in length")
+  }
+  if (!isTRUE(parts$optinfo$verdict %in% verdicts_known)) {
+    wrong("`optinfo$verdict` is not one of the known verdicts")
+  }
+  if (!is_flag(parts$reml)) {
+    wrong("`reml` is neither TRUE nor FALSE")
+  }
+  fit
+}
+
+# Field `name` of a fit, stored fields only: what the methods use.
+field <- function(fit, name) {
+  .subset2(fit, name)
+}
+
+`%||%` <- function(x, y) if (is.null(x)) y else x
+
+#' @export
+`$.mixedlm` <- function(x, name) {
+  value <- .subset2(x, name)
+  if (!is.null(value)) {
+    return(value)
+  }
+  compute <- computed_fields[[name]]
+  if (is.null(compute)) NULL else compute(x)
+}
+
+#' @importFrom utils .DollarNames
+#' @export
+.DollarNames.mixedlm <- function(x, pattern = "") {
+  grep(pattern, c(names(x), names(computed_fields)), value = TRUE)
+}
+
+# statsmodels' names; every function takes the fit.
+computed_fields <- list(
+  params = function(fit) statsmodels_inference(fit)$params,
+  bse = function(fit) statsmodels_inference(fit)$bse,
+  tvalues = function(fit) with(statsmodels_inference(fit), params / bse),
+  pvalues = function(fit) {
+    z <- with(statsmodels_inference(fit), params / bse)
+    2 * stats::pnorm(-abs(z))
+  },
+  bse_fe = function(fit) {
+    statsmodels_inference(fit)$bse[seq_along(field(fit, "fe_params"))]
+  },
+  bse_re = function(fit) {
+    bse <- statsmodels_inference(fit)$bse
+    bse[-seq_along(field(fit, "fe_params"))] * sqrt(field(fit, "scale"))
+  },
+  cov_params = function(fit) function() statsmodels_inference(fit)$cov,
+  conf_int = function(fit) {
+    function(alpha = 0.05) {
+      inference <- statsmodels_inference(fit)
+      half <- stats::qnorm(1 - alpha / 2) * inference$bse
+      cbind(lower = inference$params - half, upper = inference$params + half)
+    }
+  },
+  summary = function(fit) function(...) summary(fit, ...),
+  profile_re = function(fit) function(...) profile(fit, ...),
+  random_effects = function(fit) group_effects(fit),
+  random_effects_cov = function(fit) group_effects_cov(fit),
+  fittedvalues = function(fit) fitted(fit),
+  resid = function(fit) residuals(fit),
+  llf = function(fit) -field(fit, "criterion") / 2,
+  aic = function(fit) if (field(fit, "reml")) NaN else stats::AIC(fit),
+  bic = function(fit) if (field(fit, "reml")) NaN else stats::BIC(fit),
+  nobs = function(fit) length(field(fit, "y")),
+  df_resid = function(fit) length(field(fit, "y")) - length(field(fit, "fe_params")),
+  df_modelwc = function(fit) length(statsmodels_inference(fit)$params),
+  k_fe = function(fit) length(field(fit, "fe_params")),
+  k_re = function(fit) nrow(field(fit, "cov_re")),
+  k_re2 = function(fit) {
+    q <- nrow(field(fit, "cov_re"))
+    q * (q + 1L) / 2L
+  },
+  k_vc = function(fit) length(field(fit, "vcomp")),
+  method = function(fit) if (field(fit, "reml")) "REML" else "ML",
+  converged = function(fit) {
+    field(fit, "optinfo")$verdict %in% c("optimum", "boundary")
+  },
+  use_t = function(fit) FALSE
+)

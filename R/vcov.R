@@ -1,0 +1,299 @@
+# Covariances of the estimates: fixed effects, and the exact ones of the
+# variance parameters.
+#
+# Basis of the free elements of Psi, everywhere in this file and in
+# `hessian_psi`, `dr2_psi`: term by term; an unstructured term has its lower
+# triangle, column by column (an off-diagonal element stands for both its
+# places), a diagonal term its diagonal, a scalar term one element.
+
+#' Covariance matrices of the estimates
+#'
+#' @param object (`mixedlm`) a fit.
+#' @param which (`character(1)`) `"fixed"`: fixed effects, as lme4's `vcov`.
+#'   `"varcomp"`: variances and covariances of the random effects and the
+#'   residual variance (`"Scale"`), on the user's scale. `"all"`: both.
+#' @param ... not used.
+#'
+#' @details
+#' The covariance of the variance parameters is twice the inverse of the exact
+#' Hessian of -2 log-likelihood (restricted for REML), in the covariances of the
+#' random effects and the residual variance jointly, with the fixed effects
+#' profiled out. In terms of what the fit holds: with \eqn{\Psi}{Psi} relative to
+#' \eqn{\sigma^2}{sigma^2}, \eqn{C} twice the inverse of the Hessian of the
+#' criterion profiled over \eqn{\sigma^2}{sigma^2} and
+#' \eqn{d = \partial\sigma^2/\partial\Psi}{d = d sigma^2 / d Psi} along the
+#' profile, the covariance of \eqn{(\Psi, \sigma^2)}{(Psi, sigma^2)} has the
+#' blocks \eqn{C}, \eqn{Cd} and \eqn{2\sigma^4/N + d'Cd}{2 sigma^4 / N + d'Cd},
+#' and is then mapped to \eqn{\sigma^2\Psi}{sigma^2 Psi} by the delta method.
+#'
+#' On the boundary there is no such approximation for the parameters that sit
+#' on it. A variance that is zero has `NA` in its row, and so have its
+#' covariances; a covariance matrix that is singular although no variance is
+#' zero (a correlation of one) has `NA` in all its rows. The other rows are
+#' computed with these held where they are. Elements held by `free` have `NA` too.
+#'
+#' Fixed effects and variance parameters are uncorrelated in large samples; the
+#' covariance between them in `"all"` is zero.
+#'
+#' @return A named symmetric matrix.
+#' @export
+#' @examples
+#' fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig")
+#' vcov(fit)
+#' sqrt(diag(vcov(fit, which = "varcomp")))
+vcov.mixedlm <- function(object, which = c("fixed", "varcomp", "all"), ...) {
+  which <- choose_one(which, c("fixed", "varcomp", "all"), "which")
+  fixed <- field(object, "vcov_unscaled") * field(object, "scale")
+  if (which == "fixed") {
+    return(fixed)
+  }
+  random <- varcomp_cov(object)
+  if (which == "varcomp") {
+    return(random)
+  }
+  p <- nrow(fixed)
+  names <- c(rownames(fixed), rownames(random))
+  out <- matrix(0, length(names), length(names), dimnames = list(names, names))
+  out[seq_len(p), seq_len(p)] <- fixed
+  out[-seq_len(p), -seq_len(p)] <- random
+  aliased <- is.na(diag(random))
+  out[seq_len(p), p + base::which(aliased)] <- NA
+  out[p + base::which(aliased), seq_len(p)] <- NA
+  out
+}
+
+# One of `choices`; the first when `value` is the untouched default.
+choose_one <- function(value, choices, argument) {
+  if (identical(value, choices)) {
+    return(choices[1L])
+  }
+  if (is_string(value) && value %in% choices) {
+    return(value)
+  }
+  abort("argument", paste0(
+    "`", argument, "` must be one of ",
+    paste0("\"", choices, "\"", collapse = ", "), "; found ", describe(value),
+    "."
+  ), argument = argument)
+}
+
+# The elements of Psi that the model has: data frame with term, row, column and
+# `free`, the place in hessian_psi (NA: held).
+psi_elements <- function(fit) {
+  random <- field(fit, "random")
+  parts <- lapply(seq_along(random), function(k) {
+    q <- length(random[[k]]$columns)
+    at <- switch(random[[k]]$structure,
+      unstructured = base::which(lower.tri(diag(q), diag = TRUE), arr.ind = TRUE),
+      diagonal = cbind(seq_len(q), seq_len(q)),
+      scalar = cbind(1L, 1L)
+    )
+    data.frame(term = k, row = at[, 1L], column = at[, 2L])
+  })
+  out <- do.call(rbind, parts)
+  out$psi <- vapply(seq_len(nrow(out)), function(i) {
+    field(fit, "psi")[[out$term[i]]][out$row[i], out$column[i]]
+  }, 0)
+  out$free <- free_places(fit, out)
+  out
+}
+
+# Place of every element in hessian_psi; all are free unless `free` says
+# otherwise, element by element.
+free_places <- function(fit, elements) {
+  mask <- field(fit, "free_psi")
+  if (is.null(mask)) {
+    mask <- rep(TRUE, nrow(elements))
+  }
+  ifelse(mask, cumsum(mask), NA_integer_)
+}
+
+# Which free elements lie on the boundary of the parameter space. A variance
+# counts as zero when it is less than a millionth of its standard error would be
+# in the quadratic approximation, which is free of units.
+boundary_elements <- function(fit, elements, tol = 1e-6) {
+  curvature <- diag(as.matrix(field(fit, "hessian_psi")))
+  weight <- sqrt(abs(curvature[elements$free]))
+  weight[is.na(weight)] <- 0
+  at_zero <- elements$row == elements$column & elements$psi * weight < tol &
+    !is.na(elements$free)
+  out <- at_zero
+  for (k in unique(elements$term)) {
+    own <- elements$term == k
+    zero <- elements$row[own & at_zero]
+    out[own] <- elements$row[own] %in% zero | elements$column[own] %in% zero
+    rest <- setdiff(elements$row[own], zero)
+    psi <- field(fit, "psi")[[k]][rest, rest, drop = FALSE]
+    if (length(rest) > 1L && min_correlation_eigenvalue(psi) < 1e-8) {
+      out[own] <- TRUE
+    }
+  }
+  out & !is.na(elements$free)
+}
+
+# Smallest eigenvalue of the correlation matrix of `psi`.
+min_correlation_eigenvalue <- function(psi) {
+  s <- sqrt(diag(psi))
+  if (any(s == 0)) {
+    return(0)
+  }
+  min(eigen(psi / tcrossprod(s), symmetric = TRUE, only.values = TRUE)$values)
+}
+
+# 2 H^-1 with NA where `use` is FALSE, or everywhere when H is singular.
+inverse_information <- function(hessian, use) {
+  out <- matrix(NA_real_, nrow(hessian), ncol(hessian))
+  if (any(use)) {
+    h <- hessian[use, use, drop = FALSE]
+    out[use, use] <- tryCatch(2 * solve_scaled(h), error = function(e) NA_real_)
+  }
+  out
+}
+
+# Inverse of a symmetric matrix whose rows may have very different units.
+solve_scaled <- function(h) {
+  s <- sqrt(abs(diag(h)))
+  s[s == 0] <- 1
+  solve(h / tcrossprod(s)) / tcrossprod(s)
+}
+
+# Exact covariance of (sigma^2 Psi, sigma^2), rows as in varcomp_rows().
+varcomp_cov <- function(fit) {
+  elements <- psi_elements(fit)
+  free <- elements$free
+  held <- is.na(free)
+  on_boundary <- boundary_elements(fit, elements)
+  use <- !on_boundary[!held]
+  scale <- field(fit, "scale")
+  hessian <- as.matrix(field(fit, "hessian_psi"))
+  d <- field(fit, "dr2_psi") / field(fit, "denominator")
+  c_psi <- inverse_information(hessian, use)
+  cov <- joint_cov(c_psi, d, use, scale, field(fit, "denominator"))
+
+  # Delta method: t = sigma^2 psi.
+  m <- length(d)
+  jacobian <- diag(c(rep(scale, m), 1), m + 1L)
+  jacobian[seq_len(m), m + 1L] <- elements$psi[!held]
+  cov <- propagate(jacobian, cov)
+
+  rows <- varcomp_rows(fit)
+  names <- c(rows$label, "Scale")
+  out <- matrix(NA_real_, length(names), length(names), dimnames = list(names, names))
+  place <- c(free[rows$element], m + 1L)
+  known <- base::which(!is.na(place))
+  out[known, known] <- cov[place[known], place[known]]
+  out
+}
+
+# Covariance of (Psi, sigma^2) from that of Psi along the profile.
+joint_cov <- function(c_psi, d, use, scale, denominator) {
+  m <- length(d)
+  out <- matrix(NA_real_, m + 1L, m + 1L)
+  out[seq_len(m), seq_len(m)] <- c_psi
+  own <- c_psi[use, use, drop = FALSE]
+  cross <- drop(own %*% d[use])
+  out[base::which(use), m + 1L] <- cross
+  out[m + 1L, base::which(use)] <- cross
+  out[m + 1L, m + 1L] <- 2 * scale^2 / denominator + sum(d[use] * cross)
+  out
+}
+
+# J cov J' where rows of cov that are NA stay NA and count as held elsewhere.
+propagate <- function(jacobian, cov) {
+  unknown <- is.na(diag(cov))
+  filled <- cov
+  filled[unknown, ] <- 0
+  filled[, unknown] <- 0
+  out <- jacobian %*% filled %*% t(jacobian)
+  out[unknown, ] <- NA
+  out[, unknown] <- NA
+  out
+}
+
+# The rows that a printed table has for the variances: statsmodels' labels and
+# order (lower triangle of cov_re row by row, then variance components, then
+# what statsmodels has no place for). `element` is the row of psi_elements(),
+# NA for a covariance that the model does not have.
+varcomp_rows <- function(fit, all_pairs = FALSE, sort_components = FALSE) {
+  random <- field(fit, "random")
+  elements <- psi_elements(fit)
+  names <- random_labels(fit)
+  row_of <- function(label, term, row, column) {
+    element <- base::which(
+      elements$term == term & elements$row == row & elements$column == column
+    )
+    data.frame(
+      label = label, term = term, row = row, column = column,
+      element = if (length(element)) element else NA_integer_
+    )
+  }
+  triangle <- function(terms) {
+    term <- rep(terms, lengths(names[terms]))
+    within <- unlist(lapply(names[terms], seq_along))
+    label <- unlist(names[terms])
+    rows <- list()
+    for (i in seq_along(term)) {
+      for (j in seq_len(i)) {
+        own <- term[i] == term[j]
+        keep <- i == j || all_pairs ||
+          (own && random[[term[i]]]$structure == "unstructured")
+        if (keep) {
+          text <- if (i == j) paste(label[i], "Var") else paste(label[j], "x", label[i], "Cov")
+          rows <- c(rows, list(row_of(
+            text, if (own) term[i] else NA, within[i], within[j]
+          )))
+        }
+      }
+    }
+    rows
+  }
+  components <- has_role(random, "vcomp")
+  component_names <- vapply(random[components], `[[`, "", "name")
+  if (sort_components) {
+    by_name <- order(component_names, method = "radix")
+    components <- components[by_name]
+    component_names <- component_names[by_name]
+  }
+  rows <- c(
+    triangle(has_role(random, "cov_re")),
+    Map(function(label, k) row_of(paste(label, "Var"), k, 1L, 1L), component_names, components),
+    unlist(lapply(has_role(random, "other"), triangle), recursive = FALSE)
+  )
+  out <- do.call(rbind, unname(rows))
+  scale <- field(fit, "scale")
+  out$estimate <- ifelse(is.na(out$element), 0, elements$psi[out$element] * scale)
+  out
+}
+
+# statsmodels' parameters (variances relative to scale), their covariance and
+# standard errors: the inverse of the Hessian in fixed effects and Psi jointly,
+# with sigma^2 profiled out. Held elements have standard error 0 there.
+statsmodels_inference <- function(fit) {
+  fe <- field(fit, "fe_params")
+  p <- length(fe)
+  scale <- field(fit, "scale")
+  rows <- varcomp_rows(fit, all_pairs = TRUE, sort_components = TRUE)
+  free <- psi_elements(fit)$free[rows$element]
+  hessian <- as.matrix(field(fit, "hessian_psi"))
+  c_psi <- inverse_information(hessian, rep(TRUE, nrow(hessian)))
+  fixed <- field(fit, "vcov_unscaled") * scale
+  slope <- field(fit, "dbeta_psi")
+  cross <- matrix(0, p, nrow(c_psi))
+  if (!is.null(slope) && p && !anyNA(c_psi)) {
+    cross <- slope %*% c_psi
+    fixed <- fixed + cross %*% t(slope)
+  }
+  names <- c(names(fe), rows$label)
+  cov <- matrix(0, length(names), length(names), dimnames = list(names, names))
+  at <- base::which(!is.na(free))
+  cov[seq_len(p), seq_len(p)] <- fixed
+  cov[p + at, p + at] <- c_psi[free[at], free[at]]
+  cov[seq_len(p), p + at] <- cross[, free[at]]
+  cov[p + at, seq_len(p)] <- t(cross[, free[at], drop = FALSE])
+  variances <- diag(cov)
+  variances[which(variances < 0)] <- NaN
+  bse <- sqrt(variances)
+  params <- c(fe, rows$estimate / scale)
+  names(params) <- names
+  list(params = params, bse = bse, cov = cov)
+}
