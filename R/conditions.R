@@ -1,0 +1,155 @@
+# Conditions: every error, warning and message of the package has a class, a
+# message in plain words, and no call (the call of an internal function says
+# nothing to a user).
+
+#' Conditions raised by mixedlm
+#'
+#' Every condition of the package is classed, so that it can be caught without
+#' reading its text.
+#'
+#' | class | raised when |
+#' |---|---|
+#' | `mixedlm_error_argument` | an unknown argument, or one of the wrong type |
+#' | `mixedlm_error_formula` | `formula` cannot be read: no response, misplaced bars, unknown wrapper |
+#' | `mixedlm_error_random` | no random effects were given, or they were given in two vocabularies |
+#' | `mixedlm_error_groups`, `mixedlm_error_re_formula`, `mixedlm_error_vc_formula` | that argument cannot be used |
+#' | `mixedlm_error_data` | a variable is missing, has the wrong length or an unusable type |
+#' | `mixedlm_error_missing` | missing values remain, or `na.action` refuses them |
+#' | `mixedlm_error_infinite` | an infinite value in a variable |
+#' | `mixedlm_error_response` | the response is not a numeric vector, or does not vary |
+#' | `mixedlm_error_rows` | no rows, or no more rows than fixed effects |
+#' | `mixedlm_error_design` | a random-effects design that cannot be estimated |
+#' | `mixedlm_error_weights`, `_offset`, `_subset`, `_na_action`, `_contrasts` | that argument cannot be used |
+#' | `mixedlm_error_start`, `mixedlm_error_free`, `mixedlm_error_params` | starting values or masks that do not fit the model |
+#' | `mixedlm_error_method`, `mixedlm_error_control`, `mixedlm_error_REML` | that argument cannot be used |
+#'
+#' All of them inherit from `mixedlm_error` and `error`; warnings from
+#' `mixedlm_warning`, messages from `mixedlm_message`. A condition carries the
+#' fields that its text was made from where they are of use to a program, for
+#' instance `argument`.
+#'
+#' @name mixedlm-conditions
+#' @aliases mixedlm_error mixedlm_warning mixedlm_message
+#' @keywords internal
+#' @examples
+#' tryCatch(
+#'   mixedlm(Weight ~ Time, dietox, groups = "Pgi"),
+#'   mixedlm_error_groups = function(e) conditionMessage(e)
+#' )
+NULL
+
+new_condition <- function(kind, what, message, call, fields) {
+  parent <- c(error = "error", warning = "warning", message = "message")[[kind]]
+  structure(
+    class = c(
+      paste0("mixedlm_", kind, "_", what), paste0("mixedlm_", kind),
+      parent, "condition"
+    ),
+    c(list(message = paste(message, collapse = "\n"), call = call), fields)
+  )
+}
+
+# `what` names the class; `...` are fields of the condition. The text is never
+# used as a format: it may hold user text such as "%s".
+abort <- function(what, message, ..., call = NULL) {
+  stop(new_condition("error", what, message, call, list(...)))
+}
+
+warn <- function(what, message, ..., call = NULL) {
+  warning(new_condition("warning", what, message, call, list(...)))
+}
+
+inform <- function(what, message, ..., call = NULL) {
+  message <- paste0(paste(message, collapse = "\n"), "\n")
+  base::message(new_condition("message", what, message, call, list(...)))
+}
+
+# What was found, for messages: "a character vector of length 2".
+describe <- function(x) {
+  if (is.null(x)) {
+    return("NULL")
+  }
+  if (is.function(x)) {
+    return("a function")
+  }
+  if (inherits(x, "formula")) {
+    return(paste0("the formula ", one_line(x)))
+  }
+  if (is.matrix(x)) {
+    return(sprintf("a %s matrix of %d x %d", typeof(x), nrow(x), ncol(x)))
+  }
+  if (is.object(x)) {
+    return(paste0("an object of class ", quote_names(class(x)[1L])))
+  }
+  if (is.atomic(x) && length(x) == 1L) {
+    return(if (is.character(x)) encodeString(x, quote = "\"") else format(x))
+  }
+  if (is.atomic(x)) {
+    type <- if (is.double(x)) "numeric" else typeof(x)
+    return(sprintf("a %s vector of length %d", type, length(x)))
+  }
+  if (is.list(x)) {
+    return(sprintf("a list of length %d", length(x)))
+  }
+  paste0("an object of type ", typeof(x))
+}
+
+# Names of variables in messages, at most six of them.
+quote_names <- function(x) {
+  more <- if (length(x) > 6L) paste0(" and ", length(x) - 6L, " more") else ""
+  x <- x[seq_len(min(6L, length(x)))]
+  paste0(paste0("`", x, "`", collapse = ", "), more)
+}
+
+# One line of code, whatever its length.
+one_line <- function(x) {
+  text <- deparse(x, width.cutoff = 500L)
+  if (length(text) > 1L) {
+    text <- paste(trimws(text), collapse = " ")
+  }
+  text
+}
+
+# " Did you mean `Pig`?", or "" when nothing comes close.
+suggest <- function(name, candidates) {
+  candidates <- unique(candidates)
+  if (!length(candidates) || length(candidates) > 5000L) {
+    return("")
+  }
+  d <- utils::adist(name, candidates, ignore.case = TRUE)[1L, ]
+  best <- which.min(d)
+  if (d[best] > max(1, nchar(name) %/% 3L)) {
+    return("")
+  }
+  paste0(" Did you mean ", quote_names(candidates[best]), "?")
+}
+
+is_flag <- function(x) {
+  is.logical(x) && length(x) == 1L && !is.na(x)
+}
+
+is_string <- function(x) {
+  is.character(x) && length(x) == 1L && !is.na(x)
+}
+
+# A finite number, not an object with a class of its own.
+is_number <- function(x) {
+  is.numeric(x) && length(x) == 1L && !is.object(x) && is.finite(x)
+}
+
+# The first argument among `...` is named, or its position told.
+check_no_dots <- function(dots, known) {
+  if (!length(dots)) {
+    return(invisible())
+  }
+  name <- names(dots)[1L]
+  if (is.null(name) || !nzchar(name)) {
+    abort("argument", paste0(
+      "An argument without a name was given that mixedlm() has no place for: ",
+      describe(dots[[1L]]), "."
+    ))
+  }
+  abort("argument", paste0(
+    "mixedlm() has no argument ", quote_names(name), ".", suggest(name, known)
+  ), argument = name)
+}

@@ -1,0 +1,173 @@
+# Every setting of a fit, with its default and its range, in one place.
+
+methods_known <- c("newton", "bfgs", "lbfgs", "nelder-mead", "em")
+
+#' Settings of a fit
+#'
+#' All numerical settings of [mixedlm()], with their defaults. The defaults are
+#' meant to be left alone: the stopping rule is a statement about the criterion
+#' itself and does not depend on the units of the data.
+#'
+#' @param maxit (`integer(1)`) largest number of iterations of the optimiser,
+#'   1 to 1e6. A fit that uses them up has the verdict `"maxit"`. The default
+#'   `NULL` means 200 for `"newton"` and 10000 for the other methods.
+#' @param tol (`numeric(1)`) the optimiser stops when the Newton decrement
+#'   \eqn{\frac12 g' H^{-1} g}{0.5 g' H^-1 g}, the reduction of -2 log-likelihood that a full
+#'   Newton step promises, is below `tol`. Between 1e-16 and 1.
+#' @param em_steps (`integer(1)`) number of EM steps before the optimiser
+#'   starts, 0 to 1000.
+#' @param threads (`integer(1)`) number of threads for models with many groups,
+#'   1 to 1024. The result is the same to the last bit whatever their number.
+#'   Further limited by the environment variables `OMP_THREAD_LIMIT` and
+#'   `_R_CHECK_LIMIT_CORES_` where they are set.
+#' @param rank_tol (`numeric(1)`) a column of the fixed-effects design is
+#'   aliased when what is left of it, after the columns before it are taken out,
+#'   is shorter than `rank_tol` times the column. As in [stats::lm()]. Between
+#'   1e-15 and 0.1.
+#' @param progress (`logical(1)`) whether a fit that takes more than about two
+#'   seconds reports its progress. The default does so in interactive sessions.
+#' @return A list of class `mixedlm_control` with the checked settings.
+#' @section Errors: a setting of the wrong type or out of its range gives an
+#'   error of class `mixedlm_error_control`.
+#' @seealso [mixedlm()], argument `control`.
+#' @export
+#' @examples
+#' mixedlm_control(maxit = 50, threads = 1)
+mixedlm_control <- function(maxit = NULL, tol = 1e-10, em_steps = 3L,
+                            threads = getOption("mixedlm.threads", 2L),
+                            rank_tol = 1e-7, progress = interactive()) {
+  if (!is.null(maxit)) {
+    maxit <- control_integer(maxit, "maxit", 1, 1e6)
+  }
+  structure(
+    list(
+      maxit = maxit,
+      tol = control_number(tol, "tol", 1e-16, 1),
+      em_steps = control_integer(em_steps, "em_steps", 0, 1000),
+      threads = limit_threads(control_integer(threads, "threads", 1, 1024)),
+      rank_tol = control_number(rank_tol, "rank_tol", 1e-15, 0.1),
+      progress = control_flag(progress, "progress")
+    ),
+    class = "mixedlm_control"
+  )
+}
+
+#' @export
+print.mixedlm_control <- function(x, ...) {
+  cat("Settings of mixedlm()\n")
+  value <- vapply(x, function(v) if (is.null(v)) "by method" else format(v), "")
+  cat(paste0("  ", format(names(x)), " ", value, "\n"), sep = "")
+  invisible(x)
+}
+
+control_number <- function(x, name, from, to) {
+  if (!is_number(x) || x < from || x > to) {
+    abort("control", sprintf(
+      "`%s` must be one number between %s and %s, not %s.",
+      name, format(from), format(to), describe(x)
+    ), argument = name)
+  }
+  as.double(x)
+}
+
+control_integer <- function(x, name, from, to) {
+  if (!is_number(x) || x < from || x > to || x != round(x)) {
+    abort("control", sprintf(
+      "`%s` must be a whole number between %s and %s, not %s.",
+      name, format(from), format(to, scientific = FALSE), describe(x)
+    ), argument = name)
+  }
+  as.integer(x)
+}
+
+control_flag <- function(x, name) {
+  if (!is_flag(x)) {
+    abort("control", sprintf(
+      "`%s` must be TRUE or FALSE, not %s.", name, describe(x)
+    ), argument = name)
+  }
+  x
+}
+
+# A machine or a check that allows fewer threads has the last word.
+limit_threads <- function(threads) {
+  limit <- suppressWarnings(as.integer(Sys.getenv("OMP_THREAD_LIMIT")))
+  if (!is.na(limit) && limit >= 1L) {
+    threads <- min(threads, limit)
+  }
+  cores <- tolower(Sys.getenv("_R_CHECK_LIMIT_CORES_"))
+  if (nzchar(cores) && cores != "false") {
+    threads <- min(threads, 2L)
+  }
+  threads
+}
+
+# A control object from what the user gave as `control`: such an object, or a
+# named list of settings.
+as_control <- function(control) {
+  if (inherits(control, "mixedlm_control")) {
+    return(control)
+  }
+  if (inherits(control, "merControl")) {
+    abort("control", paste0(
+      "`control` holds lme4's settings; mixedlm() takes those of ",
+      "mixedlm_control()."
+    ), argument = "control")
+  }
+  if (is.null(control)) {
+    return(mixedlm_control())
+  }
+  if (!is.list(control) || is.object(control)) {
+    abort("control", paste0(
+      "`control` must be made by mixedlm_control() or be a named list of its ",
+      "settings, not ", describe(control), "."
+    ), argument = "control")
+  }
+  known <- names(formals(mixedlm_control))
+  name <- names(control)
+  if (length(control) && (is.null(name) || !all(name %in% known))) {
+    bad <- setdiff(name, known)
+    bad <- bad[nzchar(bad)]
+    abort("control", paste0(
+      "`control` has ",
+      if (length(bad)) paste("no setting", quote_names(bad)) else "a setting without a name",
+      "; mixedlm_control() lists them.",
+      if (length(bad)) suggest(bad[1L], known)
+    ), argument = "control")
+  }
+  if (anyDuplicated(name)) {
+    abort("control", paste0(
+      "`control` gives ", quote_names(name[duplicated(name)][1L]), " twice."
+    ), argument = "control")
+  }
+  do.call(mixedlm_control, control)
+}
+
+check_method <- function(method) {
+  if (is.null(method)) {
+    return("newton")
+  }
+  if (is_string(method)) {
+    found <- tolower(method)
+    if (found %in% methods_known) {
+      return(found)
+    }
+    # scipy's name for the same method
+    if (found == "nm") {
+      return("nelder-mead")
+    }
+  }
+  abort("method", paste0(
+    "`method` must be one of ", paste0("\"", methods_known, "\"", collapse = ", "),
+    ", not ", describe(method), "."
+  ), argument = "method")
+}
+
+check_reml <- function(reml) {
+  if (!is_flag(reml)) {
+    abort("REML", paste0(
+      "`REML` must be TRUE or FALSE, not ", describe(reml), "."
+    ), argument = "REML")
+  }
+  reml
+}
