@@ -11,8 +11,9 @@
 #' |---|---|
 #' | `call`, `formula`, `parsed` | the call; the formula as given; the model as it was understood |
 #' | `frame`, `terms`, `assign`, `contrasts`, `xlevels`, `na.action` | model frame (one row per row used); `terms` of the fixed effects; and what is needed to rebuild their design |
-#' | `random` | list, one element per random-effects term: `kind` (`"re"` or `"vc"`), `name`, `group`, `columns`, `structure`, `n_levels`, `factor` (index into `factors`), `role` (`"cov_re"`, `"vcomp"` or `"other"`) |
+#' | `random` | list, one element per random-effects term: `kind` (`"re"` or `"vc"`), `name`, `group`, `columns`, `structure`, `n_levels`, `factor` (index into `factors`), `x_columns` (where the columns are in the fixed-effects design, or `NULL`), `lhs_terms`, `role` (`"cov_re"`, `"vcomp"` or `"other"`) |
 #' | `factors` | list, one element per grouping factor: `name`, `levels`, `codes` (integer, one per row) |
+#' | `columns` | names of all columns of the fixed-effects design |
 #' | `fe_params` | named estimates of the fixed effects, aliased columns left out |
 #' | `aliased` | names of the columns that were left out |
 #' | `vcov_unscaled` | their covariance relative to `scale` |
@@ -66,7 +67,7 @@ NULL
 # engine's answer (engine.R).
 new_mixedlm <- function(call, parsed, design, raw, reml, method, control,
                         free = NULL, start = NULL) {
-  outer <- outer_factor(parsed, design$factors)
+  outer <- outer_factor(design)
   random <- random_terms(design, outer)
   columns <- colnames(design$x)
   kept <- raw$kept
@@ -84,7 +85,7 @@ new_mixedlm <- function(call, parsed, design, raw, reml, method, control,
     assign = attr(design$x, "assign"), contrasts = design$contrasts,
     xlevels = design$xlevels, na.action = design$na.action,
     random = random, factors = design$factors,
-    fe_params = fe, aliased = columns[setdiff(seq_along(columns), kept)],
+    columns = columns, fe_params = fe, aliased = columns[setdiff(seq_along(columns), kept)],
     vcov_unscaled = vcov_unscaled,
     cov_re = cov_re_unscaled * scale, cov_re_unscaled = cov_re_unscaled,
     vcomp = components * scale, scale = scale, psi = raw$psi,
@@ -103,29 +104,30 @@ new_mixedlm <- function(call, parsed, design, raw, reml, method, control,
       messages = raw$messages
     ),
     group_name = parsed$group_name %||% "Group",
-    group_sizes = group_sizes(design$factors, outer, length(design$y))
+    group_sizes = group_sizes(parsed, design, outer)
   )
   class(fit) <- "mixedlm"
   validate_mixedlm(fit)
 }
 
-# Index of the factor whose levels are the independent groups: the one that
-# every other factor is nested in. 0 when there is none (crossed factors): then
-# all rows are one group, as in statsmodels.
-outer_factor <- function(parsed, factors) {
-  if (length(factors) == 1L && !is.null(parsed$groups)) {
-    return(1L)
+# Index of the factor whose levels are the independent groups: of those that
+# carry a term of kind "re" the one with the fewest levels, provided that every
+# other factor is nested in it. 0 when there is none (variance components only,
+# or crossed factors).
+outer_factor <- function(design) {
+  is_effect <- vapply(design$terms, function(term) term$kind == "re", NA)
+  candidates <- unique(vapply(design$terms[is_effect], `[[`, 0L, "factor"))
+  if (!length(candidates)) {
+    return(0L)
   }
-  if (length(factors) == 1L) {
-    vc_only <- all(vapply(parsed$bars, function(b) b$kind == "vc", NA))
-    return(if (vc_only) 0L else 1L)
+  n_levels <- vapply(design$factors[candidates], function(f) length(f$levels), 0L)
+  outer <- candidates[length(candidates) + 1L - which.min(rev(n_levels))]
+  for (k in seq_along(design$factors)[-outer]) {
+    if (!is_nested(design$factors[[k]], design$factors[[outer]])) {
+      return(0L)
+    }
   }
-  n_levels <- vapply(factors, function(f) length(f$levels), 0L)
-  outer <- which.min(n_levels)
-  nested <- vapply(seq_along(factors)[-outer], function(k) {
-    is_nested(factors[[k]], factors[[outer]])
-  }, NA)
-  if (all(nested)) outer else 0L
+  outer
 }
 
 # Whether every level of `inner` occurs in one level of `outer` only.
@@ -150,7 +152,8 @@ random_terms <- function(design, outer) {
     list(
       kind = term$kind, name = term$name, group = f$name,
       columns = term$columns, structure = term$structure,
-      n_levels = length(f$levels), factor = term$factor, role = role
+      n_levels = length(f$levels), factor = term$factor, role = role,
+      x_columns = term$x_columns, lhs_terms = term$lhs_terms
     )
   })
 }
@@ -184,11 +187,17 @@ component_variances <- function(random, psi) {
   out
 }
 
-group_sizes <- function(factors, outer, n) {
-  if (outer == 0L) {
-    return(c(min = n, max = n, mean = n, n = 1))
+# Without a group-level factor the groups are `groups` where they were given;
+# else all rows are one group, as in statsmodels.
+group_sizes <- function(parsed, design, outer) {
+  n <- length(design$y)
+  f <- if (outer > 0L) {
+    design$factors[[outer]]
+  } else if (!is.null(parsed$groups)) {
+    make_factor(parsed$groups, design$frame, new.env())
+  } else {
+    single_factor(n)
   }
-  f <- factors[[outer]]
   size <- tabulate(f$codes, length(f$levels))
   c(min = min(size), max = max(size), mean = n / length(size), n = length(size))
 }

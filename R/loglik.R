@@ -1,0 +1,81 @@
+# The criterion in its various dresses.
+
+#' Likelihood of a fit
+#'
+#' @param object (`mixedlm`) a fit.
+#' @param REML (`logical(1)`) whether the restricted likelihood is meant;
+#'   default as fitted. The other one is evaluated at the same relative
+#'   covariances.
+#' @param ... not used.
+#' @return `logLik()`: class `logLik`, with `df` (fixed effects, free variance
+#'   parameters, residual variance) and `nobs`. `deviance()` and `REMLcrit()`: -2
+#'   log-likelihood. As in lme4, `deviance()` of a REML fit is an error unless `REML` says what is
+#'   meant.
+#' @importFrom stats logLik
+#' @export
+#' @examples
+#' fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig", REML = FALSE)
+#' logLik(fit)
+#' AIC(fit)
+#' REMLcrit(mixedlm(Weight ~ Time, dietox, groups = "Pig"))
+logLik.mixedlm <- function(object, REML = NULL, ...) {
+  reml <- check_reml(REML, object)
+  structure(-criterion_as(object, reml) / 2,
+    nobs = nobs(object), nall = nobs(object), df = n_parameters(object),
+    class = "logLik"
+  )
+}
+
+#' @rdname logLik.mixedlm
+#' @importFrom stats deviance
+#' @export
+deviance.mixedlm <- function(object, REML = NULL, ...) {
+  if (is.null(REML) && field(object, "reml")) {
+    abort("argument", paste0(
+      "A REML fit has no deviance. deviance(fit, REML = TRUE) is its criterion, ",
+      "deviance(fit, REML = FALSE) -2 log-likelihood at its estimates."
+    ), argument = "REML")
+  }
+  criterion_as(object, check_reml(REML, object))
+}
+
+#' @rdname logLik.mixedlm
+#' @export
+REMLcrit <- function(object) UseMethod("REMLcrit")
+
+#' @export
+REMLcrit.default <- function(object) lme4_default("REMLcrit", object)
+
+#' @export
+REMLcrit.mixedlm <- function(object) criterion_as(object, TRUE)
+
+check_reml <- function(reml, fit) {
+  if (is.null(reml)) {
+    return(field(fit, "reml"))
+  }
+  if (!is_flag(reml)) {
+    abort("argument", paste0(
+      "`REML` must be TRUE or FALSE; found ", describe(reml), "."
+    ), argument = "REML")
+  }
+  reml
+}
+
+# -2 log-likelihood of either kind at the fit's Psi, sigma^2 profiled out.
+criterion_as <- function(fit, reml) {
+  if (reml == field(fit, "reml")) {
+    return(field(fit, "criterion"))
+  }
+  n <- length(field(fit, "y")) - if (reml) length(field(fit, "fe_params")) else 0L
+  r2 <- field(fit, "pwrss")
+  n * (log(2 * pi * r2 / n) + 1) + field(fit, "logdet_v") -
+    field(fit, "log_weights") + if (reml) field(fit, "logdet_xvx") else 0
+}
+
+#' @importFrom stats extractAIC
+#' @export
+extractAIC.mixedlm <- function(fit, scale = 0, k = 2, ...) {
+  ll <- logLik(fit, REML = FALSE)
+  df <- attr(ll, "df")
+  c(df, -2 * as.numeric(ll) + k * df)
+}

@@ -1,0 +1,187 @@
+# The likelihood along one variance, as statsmodels' profile_re computes it.
+
+#' Profile the likelihood along a variance
+#'
+#' Holds one variance at values around its estimate and maximises the
+#' likelihood over everything else. What is held is the variance *relative* to
+#' the residual variance, at evenly spaced values; the residual variance is
+#' estimated anew at each. These are the points and the values of statsmodels'
+#' `profile_re`.
+#'
+#' @param fitted (`mixedlm`) a fit.
+#' @param re_ix which variance. For `vtype = "re"` the position of the random
+#'   effect in `cov_re`, *counted from 0*, or its name; for `vtype = "vc"` the
+#'   name of a variance component, or its position from 0.
+#' @param vtype (`character(1)`) `"re"` or `"vc"`.
+#' @param num_low,num_high (`integer(1)`) number of points below and above the
+#'   estimate.
+#' @param dist_low,dist_high (`numeric(1)`) how far below and above the estimate to
+#'   go, on the user's scale of the variance.
+#' @param ... not used.
+#'
+#' @return A matrix of class `mixedlm_profile` with `num_low + 1 + num_high` rows
+#'   and two columns: the variance (held relative variance times the residual
+#'   variance that was estimated with it) and the log-likelihood. Attributes:
+#'   `parameter`, `estimate`, `llf`, `reml`, and `verdict` of each refit.
+#' @section Errors: `mixedlm_error_profile` when `dist_low` reaches below zero, or the variance is not
+#'   one of the model's.
+#' @importFrom stats profile
+#' @export
+#' @examples
+#' fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig")
+#' p <- profile(fit, 0, "re", dist_low = 10, dist_high = 10)
+#' p
+#' plot(p)
+profile.mixedlm <- function(fitted, re_ix, vtype = "re", num_low = 5,
+                            dist_low = 1, num_high = 5, dist_high = 1, ...) {
+  if (!is_string(vtype) || !vtype %in% c("re", "vc")) {
+    abort("profile", paste0(
+      "`vtype` must be \"re\" or \"vc\"; found ", describe(vtype), "."
+    ), argument = "vtype")
+  }
+  num_low <- profile_count(num_low, "num_low")
+  num_high <- profile_count(num_high, "num_high")
+  dist_low <- profile_distance(dist_low, "dist_low")
+  dist_high <- profile_distance(dist_high, "dist_high")
+  at <- if (missing(re_ix)) {
+    profile_target(fitted, 0L, vtype)
+  } else {
+    profile_target(fitted, re_ix, vtype)
+  }
+  scale <- field(fitted, "scale")
+  if (at$variance < dist_low) {
+    abort("profile", paste0(
+      "`dist_low` is too large and would result in a negative variance: the ",
+      "estimate is ", format(at$variance), ", `dist_low` ", format(dist_low),
+      ". Try a smaller value."
+    ), argument = "dist_low")
+  }
+  low <- seq((at$variance - dist_low) / scale, at$variance / scale, length.out = num_low + 1L)
+  high <- seq(at$variance / scale, (at$variance + dist_high) / scale, length.out = num_high + 1L)
+  points <- c(low, high[-1L])
+  refits <- engine_profile(fitted, at$term, at$column, points)
+  structure(
+    cbind(variance = points * refits$scale, loglik = -refits$criterion / 2),
+    parameter = at$label, estimate = at$variance,
+    llf = -field(fitted, "criterion") / 2, reml = field(fitted, "reml"),
+    verdict = refits$verdict, class = c("mixedlm_profile", "matrix", "array")
+  )
+}
+
+profile_count <- function(value, argument) {
+  if (!is_number(value) || value < 1 || value > 1e6 || value != round(value)) {
+    abort("profile", paste0(
+      "`", argument, "` must be a whole number of at least 1; found ",
+      describe(value), "."
+    ), argument = argument)
+  }
+  as.integer(value)
+}
+
+profile_distance <- function(value, argument) {
+  if (!is_number(value) || value < 0) {
+    abort("profile", paste0(
+      "`", argument, "` must be a number that is not negative; found ",
+      describe(value), "."
+    ), argument = argument)
+  }
+  value
+}
+
+# Which element of which term is meant: term, column, variance, label.
+profile_target <- function(fit, re_ix, vtype) {
+  rows <- varcomp_rows(fit)
+  role <- if (vtype == "re") "cov_re" else "vcomp"
+  terms <- has_role(field(fit, "random"), role)
+  rows <- rows[rows$term %in% terms & rows$row == rows$column, ]
+  names <- if (vtype == "re") {
+    unlist(lapply(field(fit, "random")[terms], `[[`, "columns"))
+  } else {
+    names(field(fit, "vcomp"))
+  }
+  if (!length(names)) {
+    abort("profile", paste0(
+      "The fit has no ", if (vtype == "re") "group-level random effects" else "variance components",
+      "; `vtype` is \"", vtype, "\"."
+    ), argument = "vtype")
+  }
+  place <- if (is_string(re_ix)) {
+    match(re_ix, names)
+  } else if (is_number(re_ix) && re_ix >= 0 && re_ix < length(names) && re_ix == round(re_ix)) {
+    re_ix + 1
+  } else {
+    NA
+  }
+  if (is.na(place)) {
+    abort("profile", paste0(
+      "`re_ix` must be one of 0 to ", length(names) - 1L, " or one of the names ",
+      quote_names(names), "; found ", describe(re_ix), "."
+    ), argument = "re_ix")
+  }
+  row <- rows[place, ]
+  list(
+    term = row$term, column = row$row, variance = row$estimate, label = row$label
+  )
+}
+
+#' @export
+print.mixedlm_profile <- function(x, ...) {
+  cat(
+    "Profile log-likelihood", if (attr(x, "reml")) " (REML)", " along ",
+    attr(x, "parameter"), ", estimate ", format(attr(x, "estimate")), "\n",
+    sep = ""
+  )
+  print(unclass_profile(x), ...)
+  invisible(x)
+}
+
+unclass_profile <- function(x) {
+  matrix(as.numeric(x), ncol = 2L, dimnames = dimnames(x))
+}
+
+#' @export
+`[.mixedlm_profile` <- function(x, ...) unclass_profile(x)[...]
+
+#' Plot a profile log-likelihood
+#'
+#' The points of the profile joined by lines, the estimate, and the level below
+#' which a value lies outside the 95 per cent likelihood-ratio interval.
+#'
+#' @param x what [profile.mixedlm()] returned.
+#' @param level (`numeric(1)`) confidence level of the cut-off line.
+#' @param xlab,ylab,main labels.
+#' @param ... passed on to [graphics::plot.default()].
+#' @return `x`, invisibly.
+#' @export
+#' @examples
+#' fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig")
+#' plot(profile(fit, 0, "re", dist_low = 20, dist_high = 30))
+plot.mixedlm_profile <- function(x, level = 0.95, xlab = attr(x, "parameter"),
+                                 ylab = NULL, main = "Profile log-likelihood",
+                                 ...) {
+  points <- unclass_profile(x)
+  top <- attr(x, "llf")
+  cut <- top - stats::qchisq(level, 1L) / 2
+  if (is.null(ylab)) {
+    ylab <- if (attr(x, "reml")) "Restricted log-likelihood" else "Log-likelihood"
+  }
+  finite <- is.finite(points[, 2L])
+  low <- min(points[finite, 2L], top)
+  room <- 0.08 * max(top - low, 1e-3)
+  show_cut <- cut > low - 2 * (top - low)
+  range <- c(min(low, if (show_cut) cut) - room, top + room)
+  graphics::plot(points, type = "n", xlab = xlab, ylab = ylab, main = main, ylim = range, las = 1, ...)
+  if (show_cut) {
+    graphics::abline(h = cut, lty = 2L, col = "grey40")
+    graphics::mtext(paste0(format(100 * level), "% cut-off"), side = 4L, at = cut, las = 0, line = 0.3, cex = 0.7, col = "grey40")
+  }
+  graphics::segments(attr(x, "estimate"), range[1L] - room, attr(x, "estimate"), top, lty = 3L, col = "#B2182B")
+  graphics::lines(points, col = "#2166AC")
+  graphics::points(points, pch = 19L, col = "#2166AC")
+  graphics::points(attr(x, "estimate"), top, pch = 21L, bg = "white", col = "#B2182B", cex = 1.3)
+  graphics::mtext(
+    paste("estimate", format(attr(x, "estimate"), digits = 4L)),
+    side = 3L, at = attr(x, "estimate"), line = 0.2, cex = 0.8, col = "#B2182B"
+  )
+  invisible(x)
+}

@@ -1,0 +1,278 @@
+# Random effects: their conditional modes, and their covariance matrices.
+
+#' Random effects
+#'
+#' The conditional modes of the random effects (their predictions given the
+#' data, at the estimates).
+#'
+#' @param object (`mixedlm`) a fit.
+#' @param condVar (`logical(1)`) whether the conditional covariance matrices are
+#'   computed too.
+#' @param drop (`logical(1)`) whether data frames of one column become named
+#'   vectors.
+#' @param whichel (`character`) names of the grouping factors to give; default all.
+#' @param ... not used.
+#'
+#' @return A list of class `ranef.mixedlm`, one data frame per grouping factor:
+#'   one row per level, one column per random effect, terms on one factor side
+#'   by side; factors by falling number of levels. With `condVar`, every data
+#'   frame has the attribute `postVar`: an array (effects x effects x levels), or
+#'   for several terms on one factor the list of their arrays. `as.data.frame()`
+#'   gives one row per effect and level: `grpvar`, `term`, `grp`, `condval` and,
+#'   with `condVar`, `condsd`.
+#' @export
+#' @examples
+#' fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig", re_formula = ~ Time)
+#' head(ranef(fit)$Pig)
+#' head(as.data.frame(ranef(fit)))
+ranef.mixedlm <- function(object, condVar = FALSE, drop = FALSE, whichel = NULL,
+                          ...) {
+  factors <- field(object, "factors")
+  names <- vapply(factors, `[[`, "", "name")
+  chosen <- factor_order(object)
+  if (!is.null(whichel)) {
+    unknown <- setdiff(whichel, names)
+    if (length(unknown)) {
+      abort("argument", paste0(
+        "`whichel` names ", quote_names(unknown[1L]),
+        ", which is not a grouping factor of the fit (", quote_names(names), ")."
+      ), argument = "whichel")
+    }
+    chosen <- chosen[names[chosen] %in% whichel]
+  }
+  variances <- if (isTRUE(condVar)) engine_condvar(object)
+  out <- lapply(chosen, function(f) {
+    terms <- terms_on(object, f)
+    value <- effects_frame(object, f, terms)
+    if (isTRUE(drop) && ncol(value) == 1L) {
+      value <- stats::setNames(value[[1L]], rownames(value))
+    }
+    if (!is.null(variances)) {
+      own <- lapply(terms, function(k) variances[[k]])
+      attr(value, "postVar") <- if (length(own) == 1L) own[[1L]] else own
+    }
+    value
+  })
+  structure(stats::setNames(out, names[chosen]), class = "ranef.mixedlm")
+}
+
+# Indices of the terms on factor f, in the order of the fit.
+terms_on <- function(fit, f) {
+  which(vapply(field(fit, "random"), function(term) term$factor == f, NA))
+}
+
+effects_frame <- function(fit, f, terms) {
+  random <- field(fit, "random")
+  b <- field(fit, "b")[terms]
+  value <- lapply(unlist(lapply(b, function(m) split(m, row(m))), recursive = FALSE), as.numeric)
+  names(value) <- unlist(lapply(random[terms], `[[`, "columns"))
+  structure(value, class = "data.frame", row.names = field(fit, "factors")[[f]]$levels)
+}
+
+#' @export
+as.data.frame.ranef.mixedlm <- function(x, ...) {
+  parts <- lapply(names(x), function(g) {
+    value <- x[[g]]
+    if (!is.data.frame(value)) {
+      value <- data.frame("(Intercept)" = value, check.names = FALSE)
+    }
+    levels <- rownames(value)
+    out <- data.frame(
+      grpvar = g,
+      term = factor(rep(names(value), each = nrow(value)), levels = unique(names(value))),
+      grp = factor(rep(levels, ncol(value)), levels = levels),
+      condval = unlist(value, use.names = FALSE)
+    )
+    variance <- attr(value, "postVar")
+    if (!is.null(variance)) {
+      out$condsd <- conditional_sd(variance)
+    }
+    out
+  })
+  do.call(rbind, parts)
+}
+
+# Effect by effect, over the levels.
+conditional_sd <- function(variance) {
+  arrays <- if (is.list(variance)) variance else list(variance)
+  unlist(lapply(arrays, function(a) {
+    lapply(seq_len(dim(a)[1L]), function(j) sqrt(a[j, j, ]))
+  }))
+}
+
+#' @export
+print.ranef.mixedlm <- function(x, ...) {
+  plain <- lapply(unclass(x), function(value) {
+    attr(value, "postVar") <- NULL
+    value
+  })
+  print(plain, ...)
+  if (any(vapply(x, function(value) !is.null(attr(value, "postVar")), NA))) {
+    cat("with conditional variances in the attribute \"postVar\"\n")
+  }
+  invisible(x)
+}
+
+# statsmodels' random_effects: per group one named vector, group-level effects
+# first, then the components within it.
+group_effects <- function(fit) {
+  places <- effect_places(fit)
+  b <- field(fit, "b")
+  lapply(places, function(at) {
+    stats::setNames(
+      vapply(seq_len(nrow(at)), function(i) b[[at$term[i]]][at$row[i], at$level[i]], 0),
+      at$label
+    )
+  })
+}
+
+# statsmodels' random_effects_cov: the conditional covariance of the
+# group-level effects of every group.
+group_effects_cov <- function(fit) {
+  random <- field(fit, "random")
+  terms <- has_role(random, "cov_re")
+  if (length(terms) != 1L) {
+    abort("argument", paste0(
+      "`random_effects_cov` is there for one group-level term; use ",
+      "ranef(fit, condVar = TRUE)."
+    ))
+  }
+  variance <- engine_condvar(fit)[[terms]]
+  names <- random[[terms]]$columns
+  levels <- field(fit, "factors")[[random[[terms]]$factor]]$levels
+  out <- lapply(seq_along(levels), function(l) {
+    matrix(variance[, , l], length(names), dimnames = list(names, names))
+  })
+  stats::setNames(out, levels)
+}
+
+# Per independent group, where its effects are: term, row of b, level, label.
+effect_places <- function(fit) {
+  random <- field(fit, "random")
+  factors <- field(fit, "factors")
+  group <- group_of_rows(fit)
+  terms <- order(vapply(random, function(term) term$role != "cov_re", NA))
+  parts <- lapply(terms, function(k) {
+    f <- factors[[random[[k]]$factor]]
+    owner <- integer(length(f$levels))
+    owner[f$codes] <- group$codes
+    columns <- random[[k]]$columns
+    label <- if (random[[k]]$role == "cov_re") {
+      rep(columns, length(f$levels))
+    } else {
+      paste0(random[[k]]$name, "[", rep(f$levels, each = length(columns)), "]")
+    }
+    data.frame(
+      term = k, row = rep(seq_along(columns), length(f$levels)),
+      level = rep(seq_along(f$levels), each = length(columns)),
+      label = label, group = rep(owner, each = length(columns))
+    )
+  })
+  all <- do.call(rbind, parts)
+  stats::setNames(split(all, factor(all$group, seq_along(group$levels))), group$levels)
+}
+
+# The independent groups of the rows, as a coded factor.
+group_of_rows <- function(fit) {
+  random <- field(fit, "random")
+  at <- has_role(random, "cov_re")
+  if (length(at)) {
+    return(field(fit, "factors")[[random[[at[1L]]]$factor]])
+  }
+  groups <- field(fit, "parsed")$groups
+  if (is.null(groups)) {
+    return(single_factor(length(field(fit, "y"))))
+  }
+  make_factor(groups, field(fit, "frame"), new.env())
+}
+
+# Covariance matrices ----------------------------------------------------------
+
+#' Variances and covariances of the random effects
+#'
+#' @param x (`mixedlm`) a fit; for the methods, what `VarCorr()` returned.
+#' @param sigma (`numeric(1)`) multiplies the standard deviations.
+#' @param comp (`character`) what is printed: `"Std.Dev."`, `"Variance"` or both.
+#' @param digits (`integer(1)`) significant digits.
+#' @param order `"cov.last"` (variances of a term first) or `"lower.tri"` (column by column).
+#' @param row.names,optional not used.
+#' @param ... not used.
+#'
+#' @return A list of class `VarCorr.mixedlm`, one covariance matrix per term,
+#'   named by its grouping factor, with the attributes `stddev` and
+#'   `correlation`; the list has the attribute `sc`, the residual standard
+#'   deviation. `as.data.frame()` gives one row per element: `grp`, `var1`,
+#'   `var2`, `vcov`, `sdcor`.
+#' @export
+#' @examples
+#' fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig", re_formula = ~ Time)
+#' VarCorr(fit)
+#' as.data.frame(VarCorr(fit))
+VarCorr.mixedlm <- function(x, sigma = 1, ...) {
+  random <- field(x, "random")
+  scale <- field(x, "scale") * sigma^2
+  order <- term_order(x)
+  out <- lapply(order, function(k) {
+    term <- random[[k]]
+    columns <- if (term$structure == "scalar") term$columns[1L] else term$columns
+    q <- length(columns)
+    v <- field(x, "psi")[[k]][seq_len(q), seq_len(q), drop = FALSE] * scale
+    dimnames(v) <- list(columns, columns)
+    sd <- stats::setNames(sqrt(diag(v)), columns)
+    structure(v,
+      stddev = sd, correlation = correlations(v, sd),
+      uncorrelated = term$structure != "unstructured"
+    )
+  })
+  names <- vapply(random[order], function(term) {
+    if (term$kind == "vc") term$name else term$group
+  }, "")
+  structure(
+    stats::setNames(out, make.unique(names)),
+    sc = sqrt(scale), useSc = TRUE, class = "VarCorr.mixedlm"
+  )
+}
+
+# NaN where a variance is zero, one on the diagonal.
+correlations <- function(v, sd) {
+  r <- v / tcrossprod(sd)
+  diag(r) <- 1
+  r
+}
+
+#' @rdname VarCorr.mixedlm
+#' @export
+print.VarCorr.mixedlm <- function(x, digits = max(3L, getOption("digits") - 2L),
+                                  comp = "Std.Dev.", ...) {
+  cat(varcorr_lines(x, digits, comp), sep = "\n")
+  invisible(x)
+}
+
+#' @rdname VarCorr.mixedlm
+#' @export
+as.data.frame.VarCorr.mixedlm <- function(x, row.names = NULL, optional = FALSE,
+                                          order = c("cov.last", "lower.tri"),
+                                          ...) {
+  order <- choose_one(order, c("cov.last", "lower.tri"), "order")
+  parts <- lapply(names(x), function(g) {
+    v <- x[[g]]
+    at <- which(lower.tri(v, diag = TRUE), arr.ind = TRUE)
+    if (isTRUE(attr(v, "uncorrelated"))) {
+      at <- at[at[, 1L] == at[, 2L], , drop = FALSE]
+    }
+    if (order == "cov.last") {
+      at <- at[order(at[, 1L] != at[, 2L]), , drop = FALSE]
+    }
+    own <- at[, 1L] == at[, 2L]
+    data.frame(
+      grp = g, var1 = rownames(v)[at[, 2L]],
+      var2 = ifelse(own, NA, rownames(v)[at[, 1L]]), vcov = v[at],
+      sdcor = ifelse(own, attr(v, "stddev")[at[, 1L]], attr(v, "correlation")[at])
+    )
+  })
+  residual <- data.frame(
+    grp = "Residual", var1 = NA_character_, var2 = NA_character_,
+    vcov = attr(x, "sc")^2, sdcor = attr(x, "sc")
+  )
+  do.call(rbind, c(parts, list(residual)))
+}

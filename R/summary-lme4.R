@@ -1,0 +1,157 @@
+# lme4's layout of a summary, and the pieces that print() shares with it.
+
+lme4_lines <- function(x, digits) {
+  fit <- x$fit
+  c(
+    paste0("Linear mixed model fit by ", if (field(fit, "reml")) "REML" else "maximum likelihood", " ['mixedlm']"),
+    call_lines(fit), "", criterion_lines(fit), "", "Scaled residuals: ",
+    residual_lines(fit), "", "Random effects:",
+    varcorr_lines(VarCorr(fit), digits, c("Variance", "Std.Dev.")),
+    size_line(fit), "", "Fixed effects:",
+    matrix_lines(fixed_cells(x$coefficients[, 1:3, drop = FALSE], digits)),
+    aliased_line(fit), correlation_lines(fit),
+    if (verdict(fit) != "optimum") verdict_line(fit)
+  )
+}
+
+call_lines <- function(fit) {
+  call <- field(fit, "call")
+  line <- function(label, value) if (!is.null(value)) paste0(label, one_line(value))
+  c(
+    paste0("Formula: ", one_line(formula(fit))),
+    line("   Data: ", call$data), line("Weights: ", call$weights),
+    line(" Offset: ", call$offset), line(" Subset: ", call$subset)
+  )
+}
+
+criterion_lines <- function(fit) {
+  if (field(fit, "reml")) {
+    return(paste("REML criterion at convergence:", format(round(field(fit, "criterion"), 1), nsmall = 1)))
+  }
+  matrix_text(information_table(fit), 1L)
+}
+
+# AIC, BIC, log-likelihood, deviance and residual degrees of freedom of an ML fit.
+information_table <- function(fit) {
+  c(
+    AIC = stats::AIC(fit), BIC = stats::BIC(fit),
+    logLik = as.numeric(logLik(fit)), deviance = field(fit, "criterion"),
+    df.resid = df.residual(fit)
+  )
+}
+
+# A named vector as two lines, right-aligned.
+matrix_text <- function(x, digits) {
+  whole <- x == round(x)
+  text <- ifelse(whole & names(x) == "df.resid", format(x, trim = TRUE, digits = 15L), fixed_digits(x, digits))
+  width <- pmax(nchar(names(x)), nchar(text))
+  c(
+    paste(formatC(names(x), width = width), collapse = " "),
+    paste(formatC(text, width = width), collapse = " ")
+  )
+}
+
+residual_lines <- function(fit) {
+  r <- stats::quantile(unname(scaled_residuals(fit)), names = FALSE)
+  names(r) <- c("Min", "1Q", "Median", "3Q", "Max")
+  utils::capture.output(print(zapsmall(r, 5L), digits = 5L))
+}
+
+scaled_residuals <- function(fit) {
+  r <- field(fit, "y") - field(fit, "fitted")
+  w <- field(fit, "weights")
+  (if (is.null(w)) r else sqrt(w) * r) / sqrt(field(fit, "scale"))
+}
+
+size_line <- function(fit) {
+  n <- ngrps(fit)
+  paste0(
+    "Number of obs: ", length(field(fit, "y")), ", groups:  ",
+    paste(paste(names(n), n, sep = ", "), collapse = "; ")
+  )
+}
+
+# Columns as printCoefmat sets them: estimates and errors share their decimals.
+fixed_cells <- function(coefficients, digits) {
+  if (!nrow(coefficients)) {
+    return(matrix("", 1L, 1L))
+  }
+  lines <- utils::capture.output(
+    stats::printCoefmat(coefficients, digits = digits, tst.ind = 3L, has.Pvalue = FALSE, P.values = FALSE)
+  )
+  lines
+}
+
+matrix_lines <- function(lines) as.vector(lines)
+
+# Lower triangle of the correlations, names abbreviated to six characters.
+correlation_lines <- function(fit) {
+  v <- vcov(fit)
+  p <- nrow(v)
+  if (p < 2L || p > 20L) {
+    return(character())
+  }
+  r <- formatC(stats::cov2cor(v), digits = 3L, format = "f")
+  names <- rownames(v)
+  dim(r) <- c(p, p)
+  dimnames(r) <- list(names, abbreviate(names, minlength = 6L))
+  r[!lower.tri(r)] <- ""
+  c(
+    "", "Correlation of Fixed Effects:",
+    utils::capture.output(print(r[-1L, -p, drop = FALSE], quote = FALSE, right = TRUE))
+  )
+}
+
+# The random-effects table: one row per standard deviation, correlations beside.
+# `show` picks among "Variance" and "Std.Dev.".
+varcorr_lines <- function(x, digits, show = "Std.Dev.") {
+  groups <- unlist(lapply(names(x), function(g) c(g, rep("", nrow(x[[g]]) - 1L))))
+  names <- unlist(lapply(x, rownames))
+  sd <- unlist(lapply(x, attr, "stddev"))
+  sigma <- attr(x, "sc")
+  values <- c(sd, sigma)
+  columns <- list(
+    Groups = c(groups, "Residual"), Name = c(names, "")
+  )
+  if ("Variance" %in% show) {
+    columns$Variance <- format(values^2, digits = digits)
+  }
+  if ("Std.Dev." %in% show) {
+    columns$Std.Dev. <- format(values, digits = digits)
+  }
+  width <- max(vapply(x, nrow, 0L)) - 1L
+  lines <- aligned_columns(columns, left = c("Groups", "Name"))
+  if (width > 0L) {
+    lines <- paste(lines, correlation_block(x, width, digits))
+  }
+  paste0(" ", lines)
+}
+
+correlation_block <- function(x, width, digits) {
+  decimals <- max(2L, digits - 2L)
+  rows <- do.call(rbind, lapply(unname(x), function(m) {
+    block <- matrix("", nrow(m), width)
+    r <- attr(m, "correlation")
+    correlated <- !isTRUE(attr(m, "uncorrelated"))
+    for (i in seq_len(nrow(m))[-1L]) {
+      for (j in seq_len(i - 1L)) {
+        if (correlated) block[i, j] <- sprintf("%.*f", decimals, r[i, j])
+      }
+    }
+    block
+  }))
+  rows <- rbind(rows, "")
+  cells <- rbind(c("Corr", rep("", width - 1L)), rows)
+  columns <- lapply(seq_len(width), function(j) {
+    formatC(cells[, j], width = -max(nchar(cells[, j])), flag = "-")
+  })
+  do.call(paste, columns)
+}
+
+aligned_columns <- function(columns, left) {
+  text <- Map(function(name, value) {
+    all <- c(name, value)
+    pad(all, max(nchar(all, type = "chars")), "left")
+  }, names(columns), columns)
+  do.call(paste, unname(text))
+}

@@ -1,0 +1,262 @@
+# summary(): the printed tables of statsmodels and of lme4.
+
+#' Summarise a fit
+#'
+#' The estimates with their standard errors, printed as statsmodels' table
+#' (default) or in lme4's layout.
+#'
+#' @param object (`mixedlm`) a fit.
+#' @param yname (`character(1)`) name of the response in the table.
+#' @param xname_fe (`character`) names of the fixed effects.
+#' @param xname_re (`character`) names of the rows of the variances.
+#' @param title (`character(1)`) title; the default is statsmodels'.
+#' @param alpha (`numeric(1)`) 1 - confidence level of the intervals.
+#' @param compat (`character(1)`) `"none"`: exact standard errors for the
+#'   variance rows, as [vcov.mixedlm()] gives them. `"statsmodels"`: the numbers
+#'   that statsmodels prints, so that the two printouts are identical. Its
+#'   standard errors of the variance rows leave out the uncertainty of the scale and
+#'   do not follow a change of the response's units; those of the fixed effects are from the
+#'   joint Hessian with the variances.
+#' @param style (`character(1)`) `"statsmodels"` or `"lme4"`.
+#' @param ... not used.
+#'
+#' @details
+#' Names are written as statsmodels does: `Intercept`, `Cu[T.Cu035]`, `Pig Var`,
+#' `Pig x Time Cov`. The order of the terms is R's. Rows of the variances have no
+#' test and no interval: a symmetric interval does not suit them.
+#'
+#' A variance on the boundary has no standard error: its cell is blank.
+#'
+#' @return A list of class `summary.mixedlm`: `coefficients` (matrix, one row per
+#'   fixed effect), `varcomp` (data frame: label, estimate, std_error), `header`
+#'   (named, as printed), `title`, `alpha`, `compat`, `style`, and `fit`.
+#'   `coef()` gives `coefficients`.
+#' @export
+#' @examples
+#' fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig")
+#' summary(fit)
+#' summary(fit, compat = "statsmodels")
+#' summary(fit, style = "lme4")
+#' coef(summary(fit))
+summary.mixedlm <- function(object, yname = NULL, xname_fe = NULL,
+                            xname_re = NULL, title = NULL, alpha = 0.05,
+                            compat = c("none", "statsmodels"),
+                            style = c("statsmodels", "lme4"), ...) {
+  compat <- choose_one(compat, c("none", "statsmodels"), "compat")
+  style <- choose_one(style, c("statsmodels", "lme4"), "style")
+  if (!is_number(alpha) || alpha <= 0 || alpha >= 1) {
+    abort("argument", paste0(
+      "`alpha` must be a number between 0 and 1; found ", describe(alpha), "."
+    ), argument = "alpha")
+  }
+  like_statsmodels <- compat == "statsmodels"
+  fe <- field(object, "fe_params")
+  columns <- field(object, "columns")
+  varcomp <- varcomp_rows(object, like_statsmodels, like_statsmodels)
+  if (like_statsmodels) {
+    bse <- statsmodels_inference(object)$bse
+    se_fe <- bse[seq_along(fe)]
+    varcomp$std_error <- bse[length(fe) + seq_len(nrow(varcomp))] * sqrt(field(object, "scale"))
+  } else {
+    se_fe <- sqrt(diag(vcov(object)))
+    se <- sqrt(diag(varcomp_cov(object)))
+    varcomp$std_error <- se[seq_len(nrow(varcomp))]
+  }
+  labels <- fixed_labels(object)[!columns %in% field(object, "aliased")]
+  structure(list(
+    coefficients = coefficient_table(fe, se_fe, style),
+    varcomp = varcomp[c("label", "estimate", "std_error")],
+    labels = check_names(xname_fe, labels, "xname_fe"),
+    varcomp_labels = check_names(xname_re, varcomp$label, "xname_re"),
+    header = summary_header(object, yname),
+    title = check_title(title), alpha = alpha, compat = compat, style = style,
+    fit = object
+  ), class = "summary.mixedlm")
+}
+
+coefficient_table <- function(estimate, se, style) {
+  z <- estimate / se
+  if (style == "lme4") {
+    return(cbind(Estimate = estimate, "Std. Error" = se, "t value" = z))
+  }
+  cbind(
+    Estimate = estimate, "Std. Error" = se, "z value" = z,
+    "Pr(>|z|)" = 2 * stats::pnorm(-abs(z))
+  )
+}
+
+check_names <- function(names, default, argument) {
+  if (is.null(names)) {
+    return(default)
+  }
+  if (!is.character(names) || length(names) != length(default) || anyNA(names)) {
+    abort("argument", paste0(
+      "`", argument, "` must be a character vector of length ", length(default),
+      " (", paste(default, collapse = ", "), "); found ", describe(names), "."
+    ), argument = argument)
+  }
+  names
+}
+
+check_title <- function(title) {
+  if (is.null(title)) {
+    return("Mixed Linear Model Regression Results")
+  }
+  if (!is_string(title)) {
+    abort("argument", paste0("`title` must be one string; found ", describe(title), "."),
+      argument = "title"
+    )
+  }
+  title
+}
+
+summary_header <- function(fit, yname) {
+  response <- yname %||% one_line(field(fit, "parsed")$response %||% "y")
+  if (!is_string(response)) {
+    abort("argument", paste0("`yname` must be one string; found ", describe(yname), "."),
+      argument = "yname"
+    )
+  }
+  size <- field(fit, "group_sizes")
+  count <- function(x) format(x, scientific = FALSE, trim = TRUE)
+  c(
+    "Model:" = "MixedLM", "Dependent Variable:" = response,
+    "No. Observations:" = count(length(field(fit, "y"))),
+    "Method:" = if (field(fit, "reml")) "REML" else "ML",
+    "No. Groups:" = count(size[["n"]]),
+    "Scale:" = fixed_digits(field(fit, "scale"), 4L),
+    "Min. group size:" = count(size[["min"]]),
+    "Log-Likelihood:" = fixed_digits(-field(fit, "criterion") / 2, 4L),
+    "Max. group size:" = count(size[["max"]]),
+    "Converged:" = if (fit$converged) "Yes" else "No",
+    "Mean group size:" = fixed_digits(size[["mean"]], 1L)
+  )
+}
+
+#' @export
+coef.summary.mixedlm <- function(object, ...) object$coefficients
+
+#' @export
+print.summary.mixedlm <- function(x, digits = max(3L, getOption("digits") - 3L),
+                                  ...) {
+  lines <- if (x$style == "lme4") lme4_lines(x, digits) else statsmodels_lines(x)
+  cat(lines, sep = "\n")
+  invisible(x)
+}
+
+# Numbers as the table shows them: fixed decimals, blank when there is none.
+fixed_digits <- function(x, digits) {
+  out <- sprintf(paste0("%.", digits, "f"), x)
+  out[is.na(x)] <- ""
+  infinite <- is.infinite(x)
+  out[infinite] <- ifelse(x[infinite] > 0, "inf", "-inf")
+  out
+}
+
+# statsmodels' layout ---------------------------------------------------------
+
+statsmodels_lines <- function(x) {
+  header <- header_cells(x$header)
+  table <- coefficient_cells(x)
+  natural <- c(natural_width(header), natural_width(table))
+  width <- max(natural)
+  header <- table_lines(header, width, "left", NULL)
+  body <- table_lines(table, width, "right", "center")
+  rule <- function(mark, n) strrep(mark, n)
+  body_rule <- rule("-", nchar(body[1L], type = "chars"))
+  c(
+    paste0(strrep(" ", max(0L, (width - nchar(x$title, type = "chars")) %/% 2L)), x$title),
+    rule("=", width), header, body_rule, body[1L], body_rule, body[-1L],
+    rule("=", width), summary_notes(x), ""
+  )
+}
+
+# What the table has no place for; nothing for statsmodels' own printout.
+summary_notes <- function(x) {
+  if (x$compat == "statsmodels") {
+    return(character())
+  }
+  c(aliased_line(x$fit), if (verdict(x$fit) != "optimum") verdict_line(x$fit))
+}
+
+# Two label-value pairs a row; an odd pair is left out at the end.
+header_cells <- function(header) {
+  cells <- as.vector(rbind(names(header), header))
+  length(cells) <- 4L * ceiling(length(cells) / 4L)
+  cells[is.na(cells)] <- ""
+  matrix(cells, ncol = 4L, byrow = TRUE)
+}
+
+coefficient_cells <- function(x) {
+  coefs <- x$coefficients
+  estimate <- coefs[, 1L]
+  se <- coefs[, 2L]
+  z <- estimate / se
+  half <- stats::qnorm(1 - x$alpha / 2) * se
+  fixed <- rbind(
+    fixed_digits(estimate, 3L), fixed_digits(se, 3L), fixed_digits(z, 3L),
+    fixed_digits(2 * stats::pnorm(-abs(z)), 3L),
+    fixed_digits(estimate - half, 3L), fixed_digits(estimate + half, 3L)
+  )
+  n <- nrow(x$varcomp)
+  random <- rbind(
+    fixed_digits(x$varcomp$estimate, 3L), fixed_digits(x$varcomp$std_error, 3L),
+    matrix("", 4L, n)
+  )
+  limits <- paste0(c("[", ""), c(shortest(x$alpha / 2), shortest(1 - x$alpha / 2)), c("", "]"))
+  rbind(
+    c("", "Coef.", "Std.Err.", "z", "P>|z|", limits),
+    cbind(c(x$labels, x$varcomp_labels), rbind(t(fixed), t(random)))
+  )
+}
+
+# The shortest decimal that reads back as the same double.
+shortest <- function(x) {
+  for (digits in 1:17) {
+    text <- formatC(x, digits = digits, format = "g", width = 1L)
+    if (as.numeric(text) == x) {
+      break
+    }
+  }
+  if (x >= 1e-4) format(as.numeric(text), digits = digits, scientific = FALSE) else text
+}
+
+natural_width <- function(cells) {
+  sum(cell_widths(cells)) + ncol(cells) - 1L
+}
+
+cell_widths <- function(cells) {
+  apply(matrix(nchar(cells, type = "chars"), nrow(cells)), 2L, max)
+}
+
+# Lines of a table widened to about `width`: what is missing is dealt out
+# evenly between the columns, what is left over widens the first. A table with
+# row names counts one gap less than it has, and so may get wider.
+table_lines <- function(cells, width, align, head_align) {
+  with_names <- !is.null(head_align)
+  gaps <- ncol(cells) - 1L - with_names
+  spare <- width - natural_width(cells)
+  separator <- strrep(" ", 1L + spare %/% gaps)
+  widths <- cell_widths(cells)
+  widths[1L] <- widths[1L] + spare %% gaps
+  columns <- lapply(seq_len(ncol(cells)), function(j) {
+    text <- cells[, j]
+    if (j == 1L || align == "left") {
+      return(pad(text, widths[j], "left"))
+    }
+    c(pad(text[1L], widths[j], head_align), pad(text[-1L], widths[j], align))
+  })
+  do.call(paste, c(columns, sep = separator))
+}
+
+# With an odd number of blanks to place, the larger half goes left when the
+# width is odd, right when it is even.
+pad <- function(text, width, align) {
+  blank <- width - nchar(text, type = "chars")
+  left <- switch(align,
+    left = 0L,
+    right = blank,
+    center = blank %/% 2L + (blank %% 2L == 1L && width %% 2L == 1L)
+  )
+  paste0(strrep(" ", left), text, strrep(" ", blank - left))
+}
