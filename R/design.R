@@ -8,10 +8,8 @@
 #   terms        list of list(kind, name, factor, columns, structure, x_columns,
 #                z, lhs_terms): x_columns (0 for the constant) when X holds the
 #                columns already, else z
-#   group_factor position in factors of the group-level factor: the one that
-#                statsmodels would call groups
 #   frame, terms_fixed, xlevels, contrasts, na.action
-#   start, free  filled in by set_start() and set_free()
+#   start        filled in by set_parameters(), as is `free` of each term
 build_design <- function(parsed, frame, contrasts = NULL) {
   full <- attr(frame, "terms")
   fixed <- frame_terms(stats::terms.formula(parsed$fixed), full, frame)
@@ -27,7 +25,6 @@ build_design <- function(parsed, frame, contrasts = NULL) {
     offset = offset_vector(frame),
     factors = random$factors,
     terms = random$terms,
-    group_factor = group_factor(random, parsed),
     frame = frame,
     terms_fixed = fixed,
     xlevels = levels_of(fixed, frame),
@@ -311,15 +308,21 @@ find_in_x <- function(tt, context) {
 }
 
 same_columns <- function(label, tt, context) {
-  a <- attr(tt, "factors")[, label]
+  a <- coding_of(tt, label)
   class <- attr(tt, "dataClasses")[names(a)[a > 0L]]
   if (is_numeric_class(class)) {
     return(TRUE)
   }
-  b <- attr(context$fixed, "factors")[, label]
+  b <- coding_of(context$fixed, label)
   attr(tt, "intercept") == 1L && attr(context$fixed, "intercept") == 1L &&
     identical(a[a > 0L], b[b > 0L]) &&
     !any(names(class) %in% names(context$contrasts))
+}
+
+# How each variable enters a term: 0 not, 1 by contrasts, 2 by indicators.
+coding_of <- function(tt, label) {
+  f <- attr(tt, "factors")
+  stats::setNames(f[, label], rownames(f))
 }
 
 is_numeric_class <- function(class) {
@@ -359,9 +362,6 @@ factor_component <- function(bar, tt, factors, group, context, made) {
   factor <- make_factor(expr, context$frame, made)
   if (length(group$levels) > 1L) {
     name <- paste0(if (length(factors) > 1L) paste0("(", factor$name, ")") else factor$name, ":", group$name)
-    if (group$name == "(groups)") {
-      name <- sub("\\(groups\\)$", "Group", name)
-    }
     factor <- c(list(name = name), cross_factors(factor, group))
   }
   numeric <- vars[!is_factor]
@@ -422,19 +422,6 @@ order_as_lme4 <- function(random) {
     random$terms[[k]]$factor <- match(of[k], kept)
   }
   random
-}
-
-# The group-level factor: `groups`, or the factor with the fewest levels, in
-# which the others are nested when they are nested at all.
-group_factor <- function(random, parsed) {
-  of <- vapply(random$terms, `[[`, 0L, "factor")
-  kind <- vapply(random$terms, `[[`, "", "kind")
-  re <- unique(of[kind == "re"])
-  if (!length(re)) {
-    return(NA_integer_)
-  }
-  n_levels <- vapply(random$factors[re], function(f) length(f$levels), 0L)
-  re[length(re) + 1L - which.min(rev(n_levels))]
 }
 
 check_design <- function(design) {

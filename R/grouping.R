@@ -135,7 +135,9 @@ make_factor <- function(group, frame, made) {
   } else {
     coded <- code_factor(.subset2(frame, name), name)
   }
-  factor <- list(name = name, codes = coded$codes, levels = coded$levels)
+  # groups given as a vector have statsmodels' name
+  shown <- if (identical(group, groups_symbol)) "Group" else name
+  factor <- list(name = shown, codes = coded$codes, levels = coded$levels)
   assign(name, factor, envir = made)
   factor
 }
