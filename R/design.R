@@ -51,29 +51,62 @@ frame_terms <- function(tt, full, frame) {
 
 # --- fixed effects ---------------------------------------------------------
 
-fixed_matrix <- function(fixed, frame, contrasts) {
-  check_predictors(fixed, frame)
-  check_contrasts(contrasts, fixed, frame)
-  x <- tryCatch(
-    stats::model.matrix.default(fixed, frame, contrasts.arg = contrasts),
+# The columns that `tt` makes of the frame, without row names: n strings that
+# nobody asked for. Taking them off afterwards would copy the matrix.
+fixed_matrix <- function(tt, frame, contrasts) {
+  check_predictors(tt, frame)
+  check_contrasts(contrasts, tt, frame)
+  tryCatch(
+    stats::model.matrix.default(tt, matrix_frame(tt, frame, contrasts)),
     error = function(e) {
       abort(if (is.null(contrasts)) "data" else "contrasts", paste0(
         "The fixed-effects design cannot be made: ", conditionMessage(e), "."
       ), argument = "formula")
     }
   )
-  attr(x, "dimnames") <- list(NULL, colnames(x))
-  if (!is.double(x)) {
-    storage.mode(x) <- "double"
+}
+
+# The variables of `tt` in their order, factors with their contrasts set: what
+# model.matrix() would make of the frame before it starts.
+matrix_frame <- function(tt, frame, contrasts) {
+  name <- names(attr(tt, "dataClasses"))
+  if (!length(name)) {
+    return(frame)
   }
-  x
+  columns <- unclass(frame)[name]
+  default <- getOption("contrasts")
+  for (k in name[is_factor_class(attr(tt, "dataClasses"))]) {
+    if (!identical(k, response_name(tt))) {
+      columns[[k]] <- set_contrasts(columns[[k]], contrasts[[k]], default)
+    }
+  }
+  structure(columns, names = name, class = "data.frame", terms = attr(frame, "terms"))
+}
+
+is_factor_class <- function(class) {
+  class %in% c("factor", "ordered", "character", "logical")
+}
+
+set_contrasts <- function(v, given, default) {
+  if (is.character(v)) {
+    v <- factor(v)
+  } else if (is.logical(v)) {
+    v <- factor(v, levels = c(FALSE, TRUE))
+  }
+  if (is.matrix(given)) {
+    stats::contrasts(v, ncol(given)) <- given
+  } else if (!is.null(given)) {
+    stats::contrasts(v) <- given
+  } else if (is.null(attr(v, "contrasts"))) {
+    stats::contrasts(v) <- default[[1L + is.ordered(v)]]
+  }
+  v
 }
 
 # Factors in the fixed effects need two levels: say which one has not.
 check_predictors <- function(tt, frame) {
   class <- attr(tt, "dataClasses")
-  factors <- names(class)[class %in% c("factor", "ordered", "character", "logical")]
-  factors <- setdiff(factors, response_name(tt))
+  factors <- setdiff(names(class)[is_factor_class(class)], response_name(tt))
   for (name in factors) {
     v <- .subset2(frame, name)
     n_levels <- if (is.factor(v)) nlevels(v) else if (is.logical(v)) 2L else length(unique(v))
@@ -87,7 +120,7 @@ check_predictors <- function(tt, frame) {
 }
 
 response_name <- function(tt) {
-  if (attr(tt, "response") == 1L) var_name(attr(tt, "variables")[[2L]]) else character()
+  if (attr(tt, "response") == 1L) var_name(attr(tt, "variables")[[2L]]) else ""
 }
 
 check_contrasts <- function(contrasts, fixed, frame) {
@@ -339,7 +372,7 @@ build_component <- function(bar, context, made) {
   tt <- frame_terms(tt, attr(context$frame, "terms"), context$frame)
   labels <- attr(tt, "term.labels")
   class <- attr(tt, "dataClasses")
-  is_factor <- class %in% c("factor", "ordered", "character", "logical")
+  is_factor <- is_factor_class(class)
   group <- if (is.null(bar$group)) {
     single_factor(nrow(context$frame))
   } else {

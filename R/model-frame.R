@@ -19,7 +19,7 @@ model_frame <- function(parsed, data, values = list(), na.action = NULL) {
     make$data <- quote(data)
   }
   if (!is.null(na.action)) {
-    make$na.action <- check_na_action(na.action)
+    na.action <- check_na_action(na.action)
   }
   for (name in c("subset", "weights", "offset", "groups")) {
     if (!is.null(values[[name]])) {
@@ -27,7 +27,7 @@ model_frame <- function(parsed, data, values = list(), na.action = NULL) {
     }
   }
   frame <- tryCatch(
-    eval(as.call(make)),
+    make_frame(make, variables, data, na.action),
     error = function(e) frame_error(e, parsed, data, na.action)
   )
   frame <- drop_zero_weights(frame)
@@ -37,6 +37,22 @@ model_frame <- function(parsed, data, values = list(), na.action = NULL) {
     ), argument = "data")
   }
   drop_unused_levels(frame)
+}
+
+# na.omit() copies every column even when nothing is missing, so it is only
+# called when something is.
+make_frame <- function(make, variables, data, na.action) {
+  standard <- is.null(na.action) || identical(na.action, stats::na.omit) ||
+    identical(na.action, stats::na.exclude) || identical(na.action, stats::na.fail)
+  if (standard) {
+    make$na.action <- quote(stats::na.pass)
+    frame <- eval(as.call(make))
+    if (!any(vapply(frame, anyNA, NA))) {
+      return(frame)
+    }
+  }
+  make$na.action <- na.action
+  eval(as.call(make))
 }
 
 rows_lost <- function(frame) {
