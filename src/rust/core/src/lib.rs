@@ -1,1 +1,49 @@
-//! Linear mixed models.
+//! Linear mixed models: reduction, profiled criterion with exact derivatives, trust-region Newton and a certificate.
+//!
+//! # Model and notation
+//!
+//! `y = X beta + Z b + eps`, `eps ~ N(0, sigma^2 W^-1)`, `b_k ~ N(0, sigma^2 (I (x) Psi_k))` for each random-effects term k.
+//!
+//! | name | meaning |
+//! |---|---|
+//! | `n`, `p`, `q` | rows; columns of X; columns of one term |
+//! | `beta` | fixed effects |
+//! | `b` | random effects, their conditional modes |
+//! | `sigma2` | residual variance (for prior weight 1) |
+//! | `psi` | `Psi_k`, covariance of one level of term k *relative to sigma^2* |
+//! | `lambda` | lower-triangular factor, `Psi = Lambda Lambda'` |
+//! | `theta` | the free elements of all Lambda, column-major, term by term |
+//! | `v` | `V = I + Z Psi Z'`, covariance of y relative to sigma^2 |
+//! | `r2` | generalised residual sum of squares, `(y - X beta)' V^-1 (y - X beta)` |
+//! | `N` | denominator: `n` (ML), `n - p` (REML) |
+//!
+//! The criterion is `-2 l = N log(2 pi r2 / N) + N + log|V| - sum(log w) [+ log|X'V^-1X| for REML]`, profiled over beta and
+//! sigma^2 (Bates and others 2015, eqs. 34 and 41).
+//!
+//! # The way of the data
+//!
+//! [`design`] -> [`grouping`] -> [`scaling`], [`rank`] -> [`reduction`] -> [`grouped`] (a [`criterion::Criterion`]) ->
+//! [`params`] -> [`optimizer`] -> [`verdict`] -> [`estimates`]; [`fit()`] goes all the way.
+
+pub mod covstruct;
+pub mod criterion;
+pub mod design;
+pub mod em;
+pub mod error;
+pub mod estimates;
+pub mod fit;
+pub mod grouped;
+pub mod grouping;
+pub mod linalg;
+pub mod newton;
+pub mod objective;
+pub mod optimizer;
+pub mod parallel;
+pub mod params;
+pub mod rank;
+pub mod reduction;
+pub mod scaling;
+pub mod verdict;
+
+pub use error::{Error, Result};
+pub use fit::{fit, Fit, Options};

@@ -1,0 +1,514 @@
+//! Downwards: gradient and Hessian with respect to Psi.
+//!
+//! Every node is seen in coordinates in which the rest of the model is simple. At the root these are the columns of
+//! `L = [v sqrt(N/r2), R^-1]` with `v = (-beta, 1)` and `X'V^-1X = R'R`; going down past a node with own columns z they
+//! are `[z, L']` with `L'` what is left of `L` once the node's effects take part (`L' = L - z K L`, `K` the regression of
+//! z on the rest). With `U_i = T_i' A_i L` in these coordinates,
+//!
+//! ```text
+//! G         = sum_i [ W_i - U_i Omega U_i' ],     W_i = T_i'T_i
+//! H(E, F)   = sum_i tr( (2 U_i Omega U_i' - W_i) E W_i F )
+//!             - M_E . M_F at the root,            M_E = - sum_i U_i'E U_i
+//! ```
+//!
+//! where Omega is 1 for the residual, 1 or 0 (REML or ML) for the fixed effects, and the posterior `P` of each ancestor
+//! for its z. For one level this is Lindstrom and Bates (1988); between levels `M_E`, the derivative of what a subtree tells
+//! its parent, is summed on the way back and enters the parent's part of the Hessian.
+
+use std::ops::Range;
+
+use super::{Direction, Grouped};
+use crate::criterion::{Derivatives, Order};
+use crate::error::Result;
+use crate::linalg::{axpy, dot};
+use crate::reduction::Reduced;
+
+/// Sums over the nodes of a chunk.
+struct Sums {
+    /// Per level the gradient, `q x q`.
+    gradient: Vec<Vec<f64>>,
+    /// `r x r`, upper triangle.
+    hessian: Vec<f64>,
+    /// Per direction the derivative of the root's message, `(p+1) x (p+1)`, upper triangle.
+    root: Vec<f64>,
+}
+
+/// What an inner node keeps while its children are visited.
+#[derive(Clone, Default)]
+struct Open {
+    /// `K L` in the node's coordinates, `q x g`.
+    regression: Vec<f64>,
+    /// The node's posterior `P`, `q x q`.
+    posterior: Vec<f64>,
+    /// Per direction of a deeper level the derivative of the message, `h x h` with `h = q + g`, upper triangle.
+    tangents: Vec<f64>,
+}
+
+/// What does not change during a pass.
+struct Pass<'a> {
+    reduced: &'a Reduced,
+    psi: &'a [Vec<f64>],
+    white: &'a [Vec<f64>],
+    posterior: &'a [Vec<f64>],
+    directions: &'a [Direction],
+    /// `[v sqrt(N/r2), R^-1]`, `(p+1) x (p+1)`.
+    root: Vec<f64>,
+    reml_weight: f64,
+    order: Order,
+    /// Per level the indices of its own directions, and of all deeper ones.
+    own: Vec<Vec<usize>>,
+    deeper: Vec<Vec<usize>>,
+}
+
+impl Grouped<'_> {
+    pub(super) fn differentiate(&mut self, order: Order) -> Result<Derivatives> {
+        let p = self.reduced.p();
+        let depths = self.reduced.levels.len();
+        let pick = |f: &dyn Fn(usize) -> bool| -> Vec<usize> {
+            (0..self.directions.len()).filter(|d| f(self.directions[*d].level)).collect()
+        };
+        let pass = Pass {
+            reduced: &self.reduced,
+            psi: &self.psi,
+            white: &self.white,
+            posterior: &self.posterior,
+            directions: &self.directions,
+            root: self.root_coordinates(),
+            reml_weight: self.estimation.reml_weight(),
+            order,
+            own: (0..depths).map(|l| pick(&|level| level == l)).collect(),
+            deeper: (0..depths).map(|l| pick(&|level| level > l)).collect(),
+        };
+        let sums = self.workers.map(self.reduced.chunks.clone(), |range| Ok(Down::run(&pass, range)))?;
+        let mut sums = sums.into_iter();
+        let mut total = sums.next().unwrap_or_else(|| pass.empty());
+        for part in sums {
+            total.add(&part);
+        }
+        if order == Order::Hessian {
+            close_hessian(&mut total, self.directions.len(), p, self.estimation.reml_weight(), self.denominator());
+        }
+        Ok(self.collect(total, order))
+    }
+
+    fn root_coordinates(&self) -> Vec<f64> {
+        let p = self.reduced.p();
+        let d = p + 1;
+        let mut l = vec![0.0; d * d];
+        let scale = (self.denominator() / self.root.r2).sqrt();
+        for (to, beta) in l.iter_mut().zip(&self.root.beta) {
+            *to = -beta * scale;
+        }
+        l[p] = scale;
+        for j in 0..p {
+            l[(j + 1) * d..(j + 1) * d + p].copy_from_slice(&self.root.r_inverse[j * p..(j + 1) * p]);
+        }
+        l
+    }
+
+    /// Per term gradients and the symmetric Hessian from the sums.
+    fn collect(&self, sums: Sums, order: Order) -> Derivatives {
+        let mut gradient = vec![Vec::new(); self.shapes.len()];
+        for (depth, level) in self.reduced.levels.iter().enumerate() {
+            for (t, offset) in &level.terms {
+                let (q, n) = (self.shapes[*t].q, level.q);
+                let at = |i: usize, j: usize| sums.gradient[depth][(offset + j) * n + offset + i];
+                gradient[*t] = (0..q * q).map(|k| at(k % q, k / q)).collect();
+            }
+        }
+        if order == Order::Gradient {
+            return Derivatives { gradient, hessian: Vec::new(), r2_gradient: Vec::new() };
+        }
+        let (r, d) = (self.directions.len(), self.reduced.p() + 1);
+        let mut hessian = sums.hessian;
+        for j in 0..r {
+            for k in 0..j {
+                hessian[k * r + j] = hessian[j * r + k];
+            }
+        }
+        let per_unit = self.root.r2 / self.denominator();
+        let r2_gradient = (0..r).map(|j| sums.root[j * d * d] * per_unit).collect();
+        Derivatives { gradient, hessian, r2_gradient }
+    }
+}
+
+/// The curvature that arises at the root, where the messages of all groups meet.
+fn close_hessian(sums: &mut Sums, r: usize, p: usize, reml_weight: f64, denominator: f64) {
+    let d = p + 1;
+    for k in 0..r {
+        for j in 0..=k {
+            let (a, b) = (&sums.root[j * d * d..(j + 1) * d * d], &sums.root[k * d * d..(k + 1) * d * d]);
+            let mut h = a[0] * b[0] / denominator;
+            for c in 1..d {
+                h += 2.0 * a[c * d] * b[c * d];
+                let above = dot(&a[c * d + 1..c * d + c], &b[c * d + 1..c * d + c]);
+                h += reml_weight * (2.0 * above + a[c * d + c] * b[c * d + c]);
+            }
+            sums.hessian[k * r + j] -= h;
+        }
+    }
+}
+
+impl Sums {
+    fn add(&mut self, other: &Sums) {
+        let add = |a: &mut Vec<f64>, b: &Vec<f64>| a.iter_mut().zip(b).for_each(|(x, y)| *x += y);
+        self.gradient.iter_mut().zip(&other.gradient).for_each(|(a, b)| add(a, b));
+        add(&mut self.hessian, &other.hessian);
+        add(&mut self.root, &other.root);
+    }
+}
+
+impl Pass<'_> {
+    fn empty(&self) -> Sums {
+        let r = if self.order == Order::Hessian { self.directions.len() } else { 0 };
+        let d = self.reduced.p() + 1;
+        Sums {
+            gradient: self.reduced.levels.iter().map(|l| vec![0.0; l.q * l.q]).collect(),
+            hessian: vec![0.0; r * r],
+            root: vec![0.0; r * d * d],
+        }
+    }
+
+    /// The number of coordinates in which the nodes of a level see the rest.
+    fn coordinates(&self, depth: usize) -> usize {
+        self.reduced.levels[depth].width - self.reduced.levels[depth].q
+    }
+}
+
+/// The walk downwards over one chunk.
+struct Down<'a> {
+    pass: &'a Pass<'a>,
+    sums: Sums,
+    open: Vec<Open>,
+    /// Scratch: `A L` (`m x g`), `U` (`q x g`), `U Omega`, `W`, `2 Gamma - W`.
+    al: Vec<f64>,
+    u: Vec<f64>,
+    u_omega: Vec<f64>,
+    w: Vec<f64>,
+    x: Vec<f64>,
+}
+
+impl<'a> Down<'a> {
+    fn run(pass: &'a Pass<'a>, range: Range<usize>) -> Sums {
+        let mut down = Down {
+            pass,
+            sums: pass.empty(),
+            open: vec![Open::default(); pass.reduced.levels.len()],
+            al: Vec::new(),
+            u: Vec::new(),
+            u_omega: Vec::new(),
+            w: Vec::new(),
+            x: Vec::new(),
+        };
+        for node in range {
+            down.subtree(0, node);
+        }
+        down.sums
+    }
+
+    fn subtree(&mut self, depth: usize, node: usize) {
+        self.enter(depth, node);
+        if depth == self.pass.reduced.tree.leaf_level() {
+            return;
+        }
+        let (u, u_omega, w) = (self.u.clone(), self.u_omega.clone(), self.w.clone());
+        self.open_node(depth, node);
+        for child in self.pass.reduced.tree.children(depth, node) {
+            self.subtree(depth + 1, child);
+        }
+        if self.pass.order == Order::Hessian {
+            self.leave(depth, &u, &u_omega, &w);
+        }
+    }
+
+    /// The node's own part of all sums.
+    fn enter(&mut self, depth: usize, node: usize) {
+        self.project(depth, node);
+        let q = self.pass.reduced.levels[depth].q;
+        let g = self.pass.coordinates(depth);
+        self.apply_omega(depth, q, g);
+        self.x.clear();
+        self.x.resize(q * q, 0.0);
+        for c in 0..g {
+            for j in 0..q {
+                let v = self.u[c * q + j];
+                axpy(v, &self.u_omega[c * q..(c + 1) * q], &mut self.x[j * q..(j + 1) * q]);
+            }
+        }
+        for ((sum, w), gamma) in self.sums.gradient[depth].iter_mut().zip(&self.w).zip(self.x.iter_mut()) {
+            *sum += w - *gamma;
+            *gamma = 2.0 * *gamma - w;
+        }
+        if self.pass.order == Order::Hessian {
+            self.own_hessian(depth, q);
+            self.own_tangents(depth, q, g);
+        }
+    }
+
+    /// `U = T'A L` and `W = T'T`.
+    fn project(&mut self, depth: usize, node: usize) {
+        let pass = self.pass;
+        let reduced = pass.reduced;
+        let level = &reduced.levels[depth];
+        let (q, g) = (level.q, pass.coordinates(depth));
+        let m = level.rows[node] as usize;
+        let block = &pass.white[depth][level.start[node]..level.start[node + 1]];
+        let (t, a) = block.split_at(m * q);
+        let d = reduced.p() + 1;
+        let outer = g - d;
+        self.al.clear();
+        self.al.extend_from_slice(&a[..m * outer]);
+        self.al.resize(m * g, 0.0);
+        let xy = &a[m * outer..];
+        for c in 0..d {
+            let column = &mut self.al[m * (outer + c)..m * (outer + c + 1)];
+            // the first column is full, the others are those of an upper triangle
+            let last = if c == 0 { d } else { c };
+            for i in 0..last {
+                axpy(pass.root[c * d + i], &xy[i * m..(i + 1) * m], column);
+            }
+        }
+        // from the outermost ancestor inwards: what its effects explain is taken out of the coordinates beyond it
+        for above in 0..depth {
+            let z: usize = reduced.levels[above + 1..depth].iter().map(|l| l.q).sum();
+            let k = reduced.levels[above].q;
+            let beyond = z + k;
+            let regression = &self.open[above].regression;
+            for c in 0..g - beyond {
+                for i in 0..k {
+                    let coefficient = -regression[c * k + i];
+                    axpy(coefficient, &a[(z + i) * m..(z + i + 1) * m], &mut self.al[(beyond + c) * m..(beyond + c + 1) * m]);
+                }
+            }
+        }
+        transpose_multiply(t, &self.al, m, q, g, &mut self.u);
+        transpose_multiply(t, t, m, q, q, &mut self.w);
+    }
+
+    /// `U Omega`.
+    fn apply_omega(&mut self, depth: usize, q: usize, g: usize) {
+        self.u_omega.clear();
+        self.u_omega.resize(q * g, 0.0);
+        let mut first = 0;
+        for above in (0..depth).rev() {
+            let k = self.pass.reduced.levels[above].q;
+            let posterior = &self.open[above].posterior;
+            for c in 0..k {
+                for i in 0..k {
+                    let (to, from) = ((first + c) * q, (first + i) * q);
+                    axpy(posterior[c * k + i], &self.u[from..from + q], &mut self.u_omega[to..to + q]);
+                }
+            }
+            first += k;
+        }
+        self.u_omega[first * q..(first + 1) * q].copy_from_slice(&self.u[first * q..(first + 1) * q]);
+        if self.pass.reml_weight != 0.0 {
+            self.u_omega[(first + 1) * q..].copy_from_slice(&self.u[(first + 1) * q..]);
+        }
+    }
+
+    /// `tr((2 Gamma - W) E W F)` for all pairs of the level's directions.
+    fn own_hessian(&mut self, depth: usize, q: usize) {
+        let (pass, r) = (self.pass, self.pass.directions.len());
+        let own = &pass.own[depth];
+        for (position, k) in own.iter().enumerate() {
+            for j in &own[..=position] {
+                let mut sum = 0.0;
+                for (a, b) in &pass.directions[*j].pairs {
+                    for (c, d) in &pass.directions[*k].pairs {
+                        sum += self.x[a * q + d] * self.w[c * q + b];
+                    }
+                }
+                self.sums.hessian[k * r + j] += sum;
+            }
+        }
+    }
+
+    /// Add `-U'E U` to the message of the level above, for each of the level's directions.
+    fn own_tangents(&mut self, depth: usize, q: usize, g: usize) {
+        let pass = self.pass;
+        for j in &pass.own[depth] {
+            let (target, h) = match depth {
+                0 => (&mut self.sums.root[j * g * g..(j + 1) * g * g], g),
+                _ => {
+                    let position = position(&pass.deeper[depth - 1], *j);
+                    (&mut self.open[depth - 1].tangents[position * g * g..(position + 1) * g * g], g)
+                }
+            };
+            for (a, b) in &pass.directions[*j].pairs {
+                for c in 0..g {
+                    let v = self.u[c * q + b];
+                    for (i, t) in target[c * h..c * h + c + 1].iter_mut().enumerate() {
+                        *t -= v * self.u[i * q + a];
+                    }
+                }
+            }
+        }
+    }
+
+    /// Prepare an inner node for its children.
+    fn open_node(&mut self, depth: usize, node: usize) {
+        let pass = self.pass;
+        let q = pass.reduced.levels[depth].q;
+        let g = pass.coordinates(depth);
+        let h = q + g;
+        let open = &mut self.open[depth];
+        open.regression.clear();
+        open.regression.resize(q * g, 0.0);
+        for c in 0..g {
+            for i in 0..q {
+                axpy(self.u[c * q + i], &pass.psi[depth][i * q..(i + 1) * q], &mut open.regression[c * q..(c + 1) * q]);
+            }
+        }
+        open.posterior.clear();
+        open.posterior.extend_from_slice(&pass.posterior[depth][node * q * q..(node + 1) * q * q]);
+        let count = if pass.order == Order::Hessian { pass.deeper[depth].len() } else { 0 };
+        open.tangents.clear();
+        open.tangents.resize(count * h * h, 0.0);
+    }
+
+    /// What the derivatives of the children's messages add at an inner node, and what of them goes on to its parent.
+    fn leave(&mut self, depth: usize, u: &[f64], u_omega: &[f64], w: &[f64]) {
+        let pass = self.pass;
+        let (q, g) = (pass.reduced.levels[depth].q, pass.coordinates(depth));
+        let h = q + g;
+        let open = std::mem::take(&mut self.open[depth]);
+        let inner = Inner { q, g, pass, depth, open: &open, open_above: &self.open[..depth] };
+        let parts: Vec<TangentParts> = (0..pass.deeper[depth].len())
+            .map(|position| inner.parts(&open.tangents[position * h * h..(position + 1) * h * h], u_omega, w))
+            .collect();
+        let r = pass.directions.len();
+        for (x, k) in pass.deeper[depth].iter().enumerate() {
+            for (y, j) in pass.deeper[depth][..=x].iter().enumerate() {
+                self.sums.hessian[at(r, *j, *k)] -= parts[x].between(&parts[y], q);
+            }
+            for j in &pass.own[depth] {
+                let own = &pass.directions[*j].pairs;
+                let sum: f64 = own.iter().map(|(a, b)| parts[x].local[a * q + b]).sum();
+                self.sums.hessian[at(r, *j, *k)] += sum;
+            }
+            let (target, size) = match depth {
+                0 => (&mut self.sums.root, k * g * g),
+                _ => {
+                    let place = position(&pass.deeper[depth - 1], *k);
+                    (&mut self.open[depth - 1].tangents, place * g * g)
+                }
+            };
+            let tangent = &open.tangents[x * h * h..(x + 1) * h * h];
+            for c in 0..g {
+                let from = &tangent[(q + c) * h + q..(q + c) * h + q + c + 1];
+                axpy(1.0, from, &mut target[size + c * g..size + c * g + c + 1]);
+            }
+        }
+        debug_assert_eq!(u.len(), q * g);
+        self.open[depth] = open;
+    }
+}
+
+/// An inner node on the way back.
+struct Inner<'a> {
+    q: usize,
+    g: usize,
+    pass: &'a Pass<'a>,
+    depth: usize,
+    open: &'a Open,
+    open_above: &'a [Open],
+}
+
+/// One deeper direction seen at an inner node.
+struct TangentParts {
+    /// `P M_zz`, `q x q`.
+    p_m: Vec<f64>,
+    /// `M_zL`, `q x g`.
+    m_zl: Vec<f64>,
+    /// `P M_zL Omega`, `q x g`.
+    p_m_omega: Vec<f64>,
+    /// `Q'M_zz Q - 2 Q'M_zL Omega U'`, `q x q`.
+    local: Vec<f64>,
+}
+
+impl TangentParts {
+    /// `tr(P M_j P M_k) + 2 tr(P M_j,zL Omega M_k,zL')`.
+    fn between(&self, other: &TangentParts, q: usize) -> f64 {
+        let mut trace = 0.0;
+        for i in 0..q {
+            for j in 0..q {
+                trace += self.p_m[j * q + i] * other.p_m[i * q + j];
+            }
+        }
+        trace + 2.0 * dot(&self.p_m_omega, &other.m_zl)
+    }
+}
+
+impl Inner<'_> {
+    fn parts(&self, tangent: &[f64], u_omega: &[f64], w: &[f64]) -> TangentParts {
+        let (q, g) = (self.q, self.g);
+        let h = q + g;
+        let zz: Vec<f64> = (0..q * q)
+            .map(|k| {
+                let (i, j) = (k % q, k / q);
+                tangent[i.max(j) * h + i.min(j)]
+            })
+            .collect();
+        let m_zl: Vec<f64> = (0..g).flat_map(|c| tangent[(q + c) * h..(q + c) * h + q].iter().copied()).collect();
+        let posterior = &self.open.posterior;
+        let p_m = crate::linalg::matmul(posterior, &zz, q, q, q);
+        let p_mzl = crate::linalg::matmul(posterior, &m_zl, q, q, g);
+        let p_m_omega = self.omega(&p_mzl);
+        // Q = I - Psi W
+        let mut qt = crate::linalg::matmul(&self.pass.psi[self.depth], w, q, q, q);
+        qt.iter_mut().for_each(|v| *v = -*v);
+        (0..q).for_each(|i| qt[i * q + i] += 1.0);
+        let transposed = crate::linalg::transpose(&qt, q, q);
+        let mut local = crate::linalg::matmul(&crate::linalg::matmul(&transposed, &zz, q, q, q), &qt, q, q, q);
+        let q_m = crate::linalg::matmul(&transposed, &m_zl, q, q, g);
+        for c in 0..g {
+            for j in 0..q {
+                axpy(-2.0 * u_omega[c * q + j], &q_m[c * q..(c + 1) * q], &mut local[j * q..(j + 1) * q]);
+            }
+        }
+        TangentParts { p_m, m_zl, p_m_omega, local }
+    }
+
+    /// Multiply a `q x g` matrix by Omega.
+    fn omega(&self, a: &[f64]) -> Vec<f64> {
+        let q = self.q;
+        let mut out = vec![0.0; a.len()];
+        let mut first = 0;
+        for above in (0..self.depth).rev() {
+            let k = self.pass.reduced.levels[above].q;
+            for c in 0..k {
+                for i in 0..k {
+                    let (to, from) = ((first + c) * q, (first + i) * q);
+                    axpy(self.open_above[above].posterior[c * k + i], &a[from..from + q], &mut out[to..to + q]);
+                }
+            }
+            first += k;
+        }
+        out[first * q..(first + 1) * q].copy_from_slice(&a[first * q..(first + 1) * q]);
+        if self.pass.reml_weight != 0.0 {
+            out[(first + 1) * q..].copy_from_slice(&a[(first + 1) * q..]);
+        }
+        out
+    }
+}
+
+/// The place of an element in a sorted list that holds it.
+fn position(list: &[usize], element: usize) -> usize {
+    list.partition_point(|v| *v < element)
+}
+
+/// The place of element `(j, k)` in the upper triangle of an `r x r` matrix.
+fn at(r: usize, j: usize, k: usize) -> usize {
+    j.max(k) * r + j.min(k)
+}
+
+/// `out = T'B` for `T` (`m x q`) and `B` (`m x n`).
+fn transpose_multiply(t: &[f64], b: &[f64], m: usize, q: usize, n: usize, out: &mut Vec<f64>) {
+    out.clear();
+    for c in 0..n {
+        for i in 0..q {
+            out.push(dot(&t[i * m..(i + 1) * m], &b[c * m..(c + 1) * m]));
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! Upwards: from the reduced blocks to beta, `r2` and the determinants.
+
+use std::ops::Range;
+
+use super::{Grouped, Root};
+use crate::criterion::Value;
+use crate::error::{Error, Result};
+use crate::linalg::{cholesky_in_place, invert_upper, solve_lower, TriangleAccumulator};
+use crate::reduction::Reduced;
+
+/// The mutable part of the workspace that belongs to one chunk: per level the whitened blocks and posteriors.
+struct Share<'a> {
+    range: Range<usize>,
+    white: Vec<&'a mut [f64]>,
+    posterior: Vec<&'a mut [f64]>,
+}
+
+/// Cut a vector at the given ends.
+fn split<'a>(mut rest: &'a mut [f64], ends: impl Iterator<Item = usize>) -> Vec<&'a mut [f64]> {
+    let (mut parts, mut done) = (Vec::new(), 0);
+    for end in ends {
+        let (head, tail) = rest.split_at_mut(end - done);
+        parts.push(head);
+        rest = tail;
+        done = end;
+    }
+    parts
+}
+
+impl Grouped<'_> {
+    pub(super) fn evaluate(&mut self) -> Result<Value> {
+        let reduced = &self.reduced;
+        let mut shares: Vec<Share<'_>> = reduced
+            .chunks
+            .iter()
+            .map(|range| Share { range: range.clone(), white: Vec::new(), posterior: Vec::new() })
+            .collect();
+        let workspace = self.white.iter_mut().zip(self.posterior.iter_mut());
+        for (depth, (white, posterior)) in workspace.enumerate() {
+            let level = &reduced.levels[depth];
+            let end = |r: &Range<usize>| reduced.tree.below(r, depth).end;
+            let (ends, size) = (reduced.chunks.iter().map(end), level.q * level.q);
+            let parts = split(white, ends.clone().map(|e| level.start[e]));
+            let size = if posterior.is_empty() { 0 } else { size };
+            let posteriors = split(posterior, ends.map(|e| e * size));
+            for ((share, w), p) in shares.iter_mut().zip(parts).zip(posteriors) {
+                share.white.push(w);
+                share.posterior.push(p);
+            }
+        }
+        let (lambda, workers) = (&self.lambda, self.workers);
+        let pieces = workers.map(shares, |share| Up::run(reduced, lambda, share))?;
+        self.close(pieces)
+    }
+
+    /// Solve at the root.
+    fn close(&mut self, pieces: Vec<(f64, TriangleAccumulator)>) -> Result<Value> {
+        let p = self.reduced.p();
+        let d = p + 1;
+        let mut acc = TriangleAccumulator::new(d);
+        for i in 0..d {
+            acc.push(&self.reduced.root, d, i, 1, 0);
+        }
+        let mut logdet_v = 0.0;
+        for (logdet, mut piece) in pieces {
+            logdet_v += logdet;
+            acc.merge(&mut piece);
+        }
+        let tri = acc.triangle();
+        let Some(r_inverse) = invert_upper(tri, d, p) else {
+            return Err(Error::Numerical("X'V^-1X is singular at these variances".to_string()));
+        };
+        let beta = (0..p)
+            .map(|i| (i..p).map(|k| r_inverse[k * p + i] * tri[p * d + k]).sum())
+            .collect();
+        let r2 = tri[p * d + p] * tri[p * d + p];
+        let logdet_xvx = 2.0 * (0..p).map(|j| tri[j * d + j].abs().ln()).sum::<f64>();
+        self.root = Root { beta, r_inverse, r2 };
+        let n = self.denominator();
+        let scaling = &self.reduced.scaling;
+        let log_r2 = r2.ln() + scaling.log_rss_factor();
+        let log_xvx = logdet_xvx + scaling.log_det_correction(&self.reduced.kept);
+        let criterion = n * (1.0 + (2.0 * std::f64::consts::PI / n).ln() + log_r2) + logdet_v
+            - self.reduced.log_weights
+            + self.estimation.reml_weight() * log_xvx;
+        Ok(Value { criterion, r2, logdet_v, logdet_xvx })
+    }
+}
+
+/// The walk upwards over one chunk.
+struct Up<'a, 'b> {
+    reduced: &'a Reduced,
+    lambda: &'a [Vec<f64>],
+    share: Share<'b>,
+    /// Per level where the share's blocks and nodes start.
+    first: Vec<(usize, usize)>,
+    /// Per inner level the rows that the current node has received; the root's at the end.
+    received: Vec<TriangleAccumulator>,
+    logdet: f64,
+    scratch: Vec<f64>,
+}
+
+impl<'a, 'b> Up<'a, 'b> {
+    fn run(reduced: &'a Reduced, lambda: &'a [Vec<f64>], share: Share<'b>) -> Result<(f64, TriangleAccumulator)> {
+        let leaf = reduced.tree.leaf_level();
+        let first = (0..=leaf)
+            .map(|l| {
+                let node = reduced.tree.below(&share.range, l).start;
+                (reduced.levels[l].start[node], node)
+            })
+            .collect();
+        let inner = reduced.levels[..leaf].iter();
+        let mut received: Vec<TriangleAccumulator> =
+            inner.map(|l| TriangleAccumulator::new(l.width)).collect();
+        received.push(TriangleAccumulator::new(reduced.p() + 1));
+        let mut up = Up { reduced, lambda, share, first, received, logdet: 0.0, scratch: Vec::new() };
+        for node in up.share.range.clone() {
+            up.subtree(0, node)?;
+        }
+        let root = up.received.pop().ok_or_else(|| Error::Bug("no root".to_string()))?;
+        Ok((up.logdet, root))
+    }
+
+    fn subtree(&mut self, depth: usize, node: usize) -> Result<()> {
+        let reduced = self.reduced;
+        let level = &reduced.levels[depth];
+        let (block, m) = level.block(node);
+        if depth == reduced.tree.leaf_level() {
+            self.whiten(depth, node, block, m)?;
+            return Ok(());
+        }
+        self.received[depth].reset();
+        self.received[depth].push(block, m, 0, m, 0);
+        for child in reduced.tree.children(depth, node) {
+            self.subtree(depth + 1, child)?;
+        }
+        let (q, width) = (level.q, level.width);
+        let tri = self.received[depth].triangle().to_vec();
+        self.receiver(depth).push(&tri, width, q, width - q, q);
+        let own: Vec<f64> = tri.chunks_exact(width).flat_map(|c| c[..q].iter().copied()).collect();
+        let at = (node - self.first[depth].1) * q * q;
+        posterior(&own[..q * q], q, &self.lambda[depth], &mut self.share.posterior[depth][at..at + q * q])?;
+        self.whiten(depth, node, &own, q)
+    }
+
+    fn receiver(&mut self, depth: usize) -> &mut TriangleAccumulator {
+        let at = if depth == 0 { self.received.len() - 1 } else { depth - 1 };
+        &mut self.received[at]
+    }
+
+    /// `[T | A] = C^-1 [R | B]` with `C C' = I + R Psi R'`; the rows `A` go to the level above.
+    fn whiten(&mut self, depth: usize, node: usize, block: &[f64], m: usize) -> Result<()> {
+        let level = &self.reduced.levels[depth];
+        let (q, width) = (level.q, level.width);
+        let scratch = &mut self.scratch;
+        scratch.clear();
+        scratch.resize(m * q + m * m, 0.0);
+        let (rl, s) = scratch.split_at_mut(m * q);
+        right_multiply(block, m, q, &self.lambda[depth], rl);
+        gram_plus_identity(rl, m, q, s);
+        if !cholesky_in_place(s, m) {
+            return Err(Error::Numerical("I + R Psi R' is not positive definite".to_string()));
+        }
+        self.logdet += 2.0 * (0..m).map(|i| s[i * m + i].ln()).sum::<f64>();
+        let at = level.start[node] - self.first[depth].0;
+        let out = &mut self.share.white[depth][at..at + m * width];
+        out.copy_from_slice(block);
+        solve_lower(s, m, out, width);
+        let target = if depth == 0 { self.received.len() - 1 } else { depth - 1 };
+        self.received[target].push(out, m, 0, m, q);
+        Ok(())
+    }
+}
+
+/// `R Lambda` for a lower-triangular Lambda.
+fn right_multiply(r: &[f64], m: usize, q: usize, lambda: &[f64], out: &mut [f64]) {
+    for j in 0..q {
+        let column = &mut out[j * m..(j + 1) * m];
+        for i in j..q {
+            let l = lambda[j * q + i];
+            if l != 0.0 {
+                crate::linalg::axpy(l, &r[i * m..(i + 1) * m], column);
+            }
+        }
+    }
+}
+
+/// `I + A A'` for an `m x q` matrix, lower triangle.
+fn gram_plus_identity(a: &[f64], m: usize, q: usize, out: &mut [f64]) {
+    for j in 0..m {
+        for i in j..m {
+            let s: f64 = (0..q).map(|k| a[k * m + i] * a[k * m + j]).sum();
+            out[j * m + i] = s + if i == j { 1.0 } else { 0.0 };
+        }
+    }
+}
+
+/// `P = Lambda (I + Lambda' R'R Lambda)^-1 Lambda'`.
+pub(super) fn posterior(r: &[f64], q: usize, lambda: &[f64], out: &mut [f64]) -> Result<()> {
+    let m = r.len() / q.max(1);
+    let mut rl = vec![0.0; m * q];
+    right_multiply(r, m, q, lambda, &mut rl);
+    let transposed = crate::linalg::transpose(&rl, m, q);
+    let mut s = vec![0.0; q * q];
+    gram_plus_identity(&transposed, q, m, &mut s);
+    if !cholesky_in_place(&mut s, q) {
+        return Err(Error::Numerical("I + Lambda'R'R Lambda is not positive definite".to_string()));
+    }
+    let mut y = crate::linalg::transpose(lambda, q, q);
+    solve_lower(&s, q, &mut y, q);
+    for j in 0..q {
+        for i in 0..q {
+            out[j * q + i] = crate::linalg::dot(&y[i * q..(i + 1) * q], &y[j * q..(j + 1) * q]);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,176 @@
+//! The engine for independent groups, and for factors nested in each other.
+//!
+//! One evaluation goes over the tree of groups twice. Upwards ([`evaluate`]), each node is whitened by its own
+//! `C_i` with `C_i C_i' = I + R_i Psi R_i'` and its rows `A_i = C_i^-1 B_i` join those of its parent; at the root the
+//! triangle of `[X y]` gives beta, `r2` and the determinants. Downwards ([`derivatives`]), each node adds its part of the
+//! gradient and of the Hessian.
+
+mod derivatives;
+mod evaluate;
+mod modes;
+
+pub use modes::conditional_modes;
+
+use crate::criterion::{Criterion, Derivatives, Order, TermShape, Value};
+use crate::design::{Design, Estimation};
+use crate::error::{zeros, Error, Result};
+use crate::parallel::Workers;
+use crate::reduction::{LevelBlocks, Reduced};
+
+/// A direction of Psi: which elements of the level's matrix are 1.
+#[derive(Debug, Clone)]
+struct Direction {
+    level: usize,
+    pairs: Vec<(usize, usize)>,
+}
+
+/// What is known at the root after going up.
+#[derive(Debug, Clone, Default)]
+pub struct Root {
+    /// Fixed effects, kept columns, scaled units.
+    pub beta: Vec<f64>,
+    /// Inverse of the triangle of `X'V^-1X`: `S` is this times its transpose.
+    pub r_inverse: Vec<f64>,
+    /// Generalised residual sum of squares, scaled units.
+    pub r2: f64,
+}
+
+/// The engine: reduced data, and the results of the last evaluation.
+pub struct Grouped<'w> {
+    reduced: Reduced,
+    shapes: Vec<TermShape>,
+    /// The factor of each term.
+    factors: Vec<usize>,
+    directions: Vec<Direction>,
+    estimation: Estimation,
+    workers: &'w Workers<'w>,
+    /// Per level `Lambda` and `Psi` of all terms together.
+    lambda: Vec<Vec<f64>>,
+    psi: Vec<Vec<f64>>,
+    /// Per level the whitened blocks `[T | A]`, laid out as the reduced ones.
+    white: Vec<Vec<f64>>,
+    /// Per inner level and node `P = (Psi^-1 + M)^-1`; empty on the innermost.
+    posterior: Vec<Vec<f64>>,
+    root: Root,
+}
+
+impl<'w> Grouped<'w> {
+    /// The engine for a reduced design.
+    ///
+    /// # Errors
+    /// [`crate::Error::InvalidInput`] (`"memory"`).
+    pub fn new(
+        design: &Design<'_>,
+        reduced: Reduced,
+        estimation: Estimation,
+        workers: &'w Workers<'w>,
+    ) -> Result<Self> {
+        let shapes: Vec<TermShape> = design
+            .terms
+            .iter()
+            .map(|t| TermShape {
+                q: t.columns.len(),
+                structure: t.structure,
+                levels: design.factors[t.factor].levels,
+            })
+            .collect();
+        let mut white = Vec::new();
+        let mut posterior = Vec::new();
+        for (depth, level) in reduced.levels.iter().enumerate() {
+            white.push(zeros(level.data.len(), "the workspace")?);
+            let inner = depth < reduced.tree.leaf_level();
+            let len = if inner { level.rows.len() * level.q * level.q } else { 0 };
+            posterior.push(zeros(len, "the workspace")?);
+        }
+        Ok(Grouped {
+            directions: directions(&shapes, &reduced.levels),
+            lambda: reduced.levels.iter().map(|l| vec![0.0; l.q * l.q]).collect(),
+            psi: reduced.levels.iter().map(|l| vec![0.0; l.q * l.q]).collect(),
+            factors: design.terms.iter().map(|t| t.factor).collect(),
+            shapes,
+            reduced,
+            estimation,
+            workers,
+            white,
+            posterior,
+            root: Root::default(),
+        })
+    }
+
+    /// The reduced data.
+    pub fn reduced(&self) -> &Reduced {
+        &self.reduced
+    }
+
+    /// What the last evaluation found at the root.
+    pub fn root(&self) -> &Root {
+        &self.root
+    }
+
+    /// `N` of the criterion.
+    pub fn denominator(&self) -> f64 {
+        self.estimation.denominator(self.reduced.n, self.reduced.p())
+    }
+
+    /// The estimation criterion.
+    pub fn estimation(&self) -> Estimation {
+        self.estimation
+    }
+
+    /// Collect the factors of the terms of each level in one block-diagonal matrix.
+    fn set_lambda(&mut self, lambda: &[Vec<f64>]) -> Result<()> {
+        if lambda.len() != self.shapes.len() {
+            return Err(Error::Bug("one factor per term expected".to_string()));
+        }
+        for (depth, level) in self.reduced.levels.iter().enumerate() {
+            let n = level.q;
+            let (l, psi) = (&mut self.lambda[depth], &mut self.psi[depth]);
+            for (t, offset) in &level.terms {
+                let q = self.shapes[*t].q;
+                for j in 0..q {
+                    for i in 0..q {
+                        l[(offset + j) * n + offset + i] = lambda[*t][j * q + i];
+                    }
+                }
+            }
+            for j in 0..n {
+                for i in 0..n {
+                    psi[j * n + i] = (0..=i.min(j)).map(|k| l[k * n + i] * l[k * n + j]).sum();
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn directions(shapes: &[TermShape], levels: &[LevelBlocks]) -> Vec<Direction> {
+    let mut place = vec![(0, 0); shapes.len()];
+    for (depth, level) in levels.iter().enumerate() {
+        for (t, offset) in &level.terms {
+            place[*t] = (depth, *offset);
+        }
+    }
+    let mut all = Vec::new();
+    for (shape, (level, offset)) in shapes.iter().zip(place) {
+        for pairs in shape.structure.directions(shape.q) {
+            let pairs = pairs.iter().map(|(a, b)| (a + offset, b + offset)).collect();
+            all.push(Direction { level, pairs });
+        }
+    }
+    all
+}
+
+impl Criterion for Grouped<'_> {
+    fn shapes(&self) -> &[TermShape] {
+        &self.shapes
+    }
+
+    fn value(&mut self, lambda: &[Vec<f64>]) -> Result<Value> {
+        self.set_lambda(lambda)?;
+        self.evaluate()
+    }
+
+    fn derivatives(&mut self, order: Order) -> Result<Derivatives> {
+        self.differentiate(order)
+    }
+}

@@ -1,0 +1,162 @@
+//! The criterion as argmin sees it: cost, gradient and Hessian on a vector of free parameters.
+
+use std::cell::RefCell;
+
+use argmin::core::{CostFunction, Error as ArgminError, Gradient, Hessian};
+
+use crate::criterion::{Criterion, Derivatives, Order};
+use crate::error::{Error, Result};
+use crate::params::Coordinates;
+
+/// Told about every evaluation; may ask to stop by returning an error.
+pub type Observer<'a> = &'a (dyn Fn(Progress) + Sync);
+
+/// Where a fit stands.
+#[derive(Debug, Clone, Copy)]
+pub struct Progress {
+    /// Evaluations of the criterion so far.
+    pub evaluations: usize,
+    /// The lowest criterion so far.
+    pub best: f64,
+}
+
+struct State<'a> {
+    engine: &'a mut dyn Criterion,
+    at: Vec<f64>,
+    cost: f64,
+    derivatives: Option<(Order, Derivatives)>,
+    evaluations: usize,
+    best: f64,
+    observer: Option<Observer<'a>>,
+}
+
+/// The criterion of an engine in the optimiser's coordinates; remembers its last evaluation.
+pub struct Objective<'a> {
+    /// The coordinates.
+    pub coordinates: &'a Coordinates,
+    state: RefCell<State<'a>>,
+}
+
+impl<'a> Objective<'a> {
+    /// An objective on an engine.
+    pub fn new(engine: &'a mut dyn Criterion, coordinates: &'a Coordinates, observer: Option<Observer<'a>>) -> Self {
+        Objective {
+            coordinates,
+            state: RefCell::new(State {
+                engine,
+                at: Vec::new(),
+                cost: f64::NAN,
+                derivatives: None,
+                evaluations: 0,
+                best: f64::INFINITY,
+                observer,
+            }),
+        }
+    }
+
+    /// Evaluations of the criterion so far.
+    pub fn evaluations(&self) -> usize {
+        self.state.borrow().evaluations
+    }
+
+    /// The criterion; infinite where it cannot be computed.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`] and invalid input; numerical failure is an infinite value.
+    pub fn value(&self, x: &[f64]) -> Result<f64> {
+        let mut state = self.state.borrow_mut();
+        if state.at == x && !state.cost.is_nan() {
+            return Ok(state.cost);
+        }
+        let cost = if x.iter().all(|v| v.is_finite()) {
+            match state.engine.value(&self.coordinates.lambda(x)) {
+                Ok(value) if value.criterion.is_finite() => value.criterion,
+                Ok(_) | Err(Error::Numerical(_)) => f64::INFINITY,
+                Err(e) => return Err(e),
+            }
+        } else {
+            f64::INFINITY
+        };
+        state.at = x.to_vec();
+        state.cost = cost;
+        state.derivatives = None;
+        state.evaluations += 1;
+        state.best = state.best.min(cost);
+        if let Some(observer) = state.observer {
+            observer(Progress { evaluations: state.evaluations, best: state.best });
+        }
+        Ok(cost)
+    }
+
+    /// Derivatives with respect to Psi in the engine's units.
+    ///
+    /// # Errors
+    /// [`Error::Numerical`] where the criterion is not finite.
+    pub fn derivatives(&self, x: &[f64], order: Order) -> Result<Derivatives> {
+        if !self.value(x)?.is_finite() {
+            return Err(Error::Numerical("derivatives where the criterion is not finite".to_string()));
+        }
+        let mut state = self.state.borrow_mut();
+        if let Some((known, derivatives)) = &state.derivatives {
+            if *known == order || *known == Order::Hessian {
+                return Ok(derivatives.clone());
+            }
+        }
+        let derivatives = state.engine.derivatives(order)?;
+        state.derivatives = Some((order, derivatives.clone()));
+        Ok(derivatives)
+    }
+
+    /// Gradient and Hessian in the free parameters.
+    ///
+    /// # Errors
+    /// As [`Objective::derivatives`].
+    pub fn curvature(&self, x: &[f64]) -> Result<(Vec<f64>, Vec<f64>)> {
+        let derivatives = self.derivatives(x, Order::Hessian)?;
+        Ok((self.coordinates.gradient(x, &derivatives), self.coordinates.hessian(x, &derivatives)))
+    }
+}
+
+/// argmin drives the objective through a reference, so that it can be asked again afterwards.
+pub struct Shared<'o, 'a>(pub &'o Objective<'a>);
+
+impl CostFunction for Shared<'_, '_> {
+    type Param = Vec<f64>;
+    type Output = f64;
+
+    fn cost(&self, x: &Vec<f64>) -> std::result::Result<f64, ArgminError> {
+        // a finite wall instead of infinity: argmin's line searches compute with what they get
+        Ok(self.0.value(x)?.min(f64::MAX.sqrt()))
+    }
+}
+
+impl Gradient for Shared<'_, '_> {
+    type Param = Vec<f64>;
+    type Gradient = Vec<f64>;
+
+    fn gradient(&self, x: &Vec<f64>) -> std::result::Result<Vec<f64>, ArgminError> {
+        if !self.0.value(x)?.is_finite() {
+            return Ok(vec![0.0; x.len()]);
+        }
+        let derivatives = self.0.derivatives(x, Order::Gradient)?;
+        Ok(self.0.coordinates.gradient(x, &derivatives))
+    }
+}
+
+impl Hessian for Shared<'_, '_> {
+    type Param = Vec<f64>;
+    type Hessian = Vec<Vec<f64>>;
+
+    fn hessian(&self, x: &Vec<f64>) -> std::result::Result<Vec<Vec<f64>>, ArgminError> {
+        let (_, h) = self.0.curvature(x)?;
+        Ok(h.chunks_exact(x.len().max(1)).map(<[f64]>::to_vec).collect())
+    }
+}
+
+/// The error of this library behind an error of argmin.
+pub fn unwrap_argmin(error: ArgminError) -> Error {
+    match error.downcast::<Error>() {
+        Ok(own) => own,
+        Err(other) => Error::Numerical(format!("the optimiser stopped: {other}")),
+    }
+}

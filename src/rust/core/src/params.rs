@@ -1,0 +1,271 @@
+//! The coordinates in which the optimiser works.
+//!
+//! Free parameters are elements of the packed factors in *whitened* units: `Lambda = T Lambda~` per term, with T lower
+//! triangular such that `T' (Z'Z / levels) T = I`. There a variance of 1 means as much information from a typical group
+//! as from its noise, whatever the units, origins or correlations of the columns of Z were. A diagonal T is used where
+//! the structure, or elements that are held fixed, do not allow more.
+
+use crate::covstruct::Structure;
+use crate::criterion::{Derivatives, TermShape};
+use crate::error::{Error, Result};
+use crate::linalg::{cholesky_in_place, invert_upper, matmul, transpose};
+
+/// One term in whitened coordinates.
+#[derive(Debug, Clone)]
+pub struct TermCoordinates {
+    /// Size and structure.
+    pub shape: TermShape,
+    /// T, `q x q` column-major, lower triangular.
+    pub whitener: Vec<f64>,
+    /// Its inverse.
+    pub inverse: Vec<f64>,
+    /// Which packed elements are free.
+    pub free: Vec<bool>,
+    /// All packed elements, whitened; those that are held fixed keep their value.
+    pub packed: Vec<f64>,
+}
+
+impl TermCoordinates {
+    /// All elements are free.
+    pub fn is_unrestricted(&self) -> bool {
+        self.free.iter().all(|f| *f)
+    }
+
+    /// Lambda in the engine's units from packed whitened elements.
+    fn lambda(&self, packed: &[f64]) -> Vec<f64> {
+        let q = self.shape.q;
+        matmul(&self.whitener, &self.shape.structure.lambda(q, packed), q, q, q)
+    }
+
+    /// The map from whitened to the engine's coordinates of Psi, `r x r` column-major.
+    fn basis_map(&self) -> Vec<f64> {
+        let (q, s) = (self.shape.q, self.shape.structure);
+        congruence_map(s, q, &self.whitener)
+    }
+}
+
+/// How the coordinates of Psi in the basis of a structure change under `Psi -> T Psi T'`, `r x r` column-major.
+pub fn congruence_map(structure: Structure, q: usize, t: &[f64]) -> Vec<f64> {
+    let directions = structure.directions(q);
+    let r = directions.len();
+    let mut map = vec![0.0; r * r];
+    for (c, from) in directions.iter().enumerate() {
+        for (d, to) in directions.iter().enumerate() {
+            let (i, j) = to[0];
+            // one element of T E T' for the direction E
+            let pick = match structure {
+                Structure::Scalar => &from[..1],
+                _ => &from[..],
+            };
+            map[c * r + d] = pick.iter().map(|(a, b)| t[a * q + i] * t[b * q + j]).sum();
+        }
+    }
+    map
+}
+
+/// All terms.
+#[derive(Debug, Clone)]
+pub struct Coordinates {
+    /// The terms, in order.
+    pub terms: Vec<TermCoordinates>,
+}
+
+/// The lower-triangular T with `T' M T = I`, or a diagonal one.
+fn whitener(shape: &TermShape, m: &[f64], diagonal: bool) -> Vec<f64> {
+    let q = shape.q;
+    if !diagonal && shape.structure == Structure::Unstructured && q > 1 {
+        if let Some(t) = triangular_whitener(m, q) {
+            return t;
+        }
+    }
+    let mut scale: Vec<f64> = (0..q).map(|j| m[j * q + j]).collect();
+    if shape.structure == Structure::Scalar {
+        let mean = scale.iter().sum::<f64>() / q as f64;
+        scale.fill(mean);
+    }
+    let mut t = vec![0.0; q * q];
+    for (j, s) in scale.iter().enumerate() {
+        t[j * q + j] = if *s > 0.0 { 1.0 / s.sqrt() } else { 1.0 };
+    }
+    t
+}
+
+fn triangular_whitener(m: &[f64], q: usize) -> Option<Vec<f64>> {
+    // M = U U' with U upper triangular, by Cholesky of the reversed matrix of correlations; T = U^-T
+    let d: Vec<f64> = (0..q).map(|j| m[j * q + j].sqrt()).collect();
+    if d.iter().any(|v| *v <= 0.0) {
+        return None;
+    }
+    let mut reversed: Vec<f64> = (0..q * q)
+        .map(|k| {
+            let (i, j) = (q - 1 - k % q, q - 1 - k / q);
+            m[j * q + i] / (d[i] * d[j])
+        })
+        .collect();
+    if !cholesky_in_place(&mut reversed, q) || (0..q).any(|j| reversed[j * q + j] < 1e-5) {
+        return None;
+    }
+    let mut upper = vec![0.0; q * q];
+    for j in 0..q {
+        for i in 0..=j {
+            upper[j * q + i] = reversed[(q - 1 - j) * q + (q - 1 - i)] * d[i];
+        }
+    }
+    Some(transpose(&invert_upper(&upper, q, q)?, q, q))
+}
+
+/// The inverse of a lower-triangular matrix.
+fn invert_lower(l: &[f64], q: usize) -> Result<Vec<f64>> {
+    let upper = transpose(l, q, q);
+    let inverse = invert_upper(&upper, q, q)
+        .ok_or_else(|| Error::Numerical("a change of coordinates is singular".to_string()))?;
+    Ok(transpose(&inverse, q, q))
+}
+
+impl Coordinates {
+    /// Coordinates for terms with `Z'Z` (`gram`, summed over all levels of the factor). `free` is empty or a mask per term
+    /// of packed elements; `start` gives Lambda in the engine's units, where it is known.
+    ///
+    /// # Errors
+    /// [`Error::InvalidInput`] when elements are held fixed without a start.
+    pub fn new(
+        shapes: &[TermShape],
+        gram: &[Vec<f64>],
+        free: &[Vec<bool>],
+        start: Option<&[Vec<f64>]>,
+    ) -> Result<Self> {
+        let mut terms = Vec::new();
+        for (t, shape) in shapes.iter().enumerate() {
+            let (q, len) = (shape.q, shape.packed_len());
+            let free = if free[t].is_empty() { vec![true; len] } else { free[t].clone() };
+            let restricted = free.contains(&false);
+            if restricted && start.is_none() {
+                return Err(Error::invalid("start", "elements that are held fixed need a start"));
+            }
+            let mean: Vec<f64> = gram[t].iter().map(|g| g / shape.levels as f64).collect();
+            let whitener = whitener(shape, &mean, restricted);
+            let inverse = invert_lower(&whitener, q)?;
+            let lambda = match start {
+                Some(lambda) => matmul(&inverse, &lambda[t], q, q, q),
+                None => (0..q * q).map(|k| if k % (q + 1) == 0 { 1.0 } else { 0.0 }).collect(),
+            };
+            let packed = shape.structure.pack(q, &lambda);
+            terms.push(TermCoordinates { shape: *shape, whitener, inverse, free, packed });
+        }
+        Ok(Coordinates { terms })
+    }
+
+    /// The number of free parameters.
+    pub fn len(&self) -> usize {
+        self.terms.iter().flat_map(|t| &t.free).filter(|f| **f).count()
+    }
+
+    /// No parameter is free.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The free parameters at the start.
+    pub fn start(&self) -> Vec<f64> {
+        let of = |t: &TermCoordinates| -> Vec<f64> {
+            t.packed.iter().zip(&t.free).filter(|(_, f)| **f).map(|(v, _)| *v).collect()
+        };
+        self.terms.iter().flat_map(of).collect()
+    }
+
+    /// Per term all packed elements, whitened.
+    pub fn packed(&self, x: &[f64]) -> Vec<Vec<f64>> {
+        let mut values = x.iter();
+        self.terms
+            .iter()
+            .map(|t| {
+                let pick = |(v, f): (&f64, &bool)| if *f { values.next().copied().unwrap_or(*v) } else { *v };
+                t.packed.iter().zip(&t.free).map(pick).collect()
+            })
+            .collect()
+    }
+
+    /// Per term Lambda in whitened units.
+    pub fn whitened(&self, x: &[f64]) -> Vec<Vec<f64>> {
+        let packed = self.packed(x);
+        self.terms.iter().zip(packed).map(|(t, p)| t.shape.structure.lambda(t.shape.q, &p)).collect()
+    }
+
+    /// Per term Lambda in the engine's units.
+    pub fn lambda(&self, x: &[f64]) -> Vec<Vec<f64>> {
+        self.terms.iter().zip(self.packed(x)).map(|(t, p)| t.lambda(&p)).collect()
+    }
+
+    /// Free parameters from whitened factors.
+    pub fn pack(&self, whitened: &[Vec<f64>]) -> Vec<f64> {
+        let of = |(t, l): (&TermCoordinates, &Vec<f64>)| -> Vec<f64> {
+            let packed = t.shape.structure.pack(t.shape.q, l);
+            packed.iter().zip(&t.free).filter(|(_, f)| **f).map(|(v, _)| *v).collect()
+        };
+        self.terms.iter().zip(whitened).flat_map(of).collect()
+    }
+
+    /// Per term the gradient with respect to whitened Psi, `T'G T`.
+    pub fn whitened_gradient(&self, derivatives: &Derivatives) -> Vec<Vec<f64>> {
+        self.terms
+            .iter()
+            .zip(&derivatives.gradient)
+            .map(|(t, g)| {
+                let q = t.shape.q;
+                let right = matmul(g, &t.whitener, q, q, q);
+                matmul(&transpose(&t.whitener, q, q), &right, q, q, q)
+            })
+            .collect()
+    }
+
+    /// The gradient with respect to the free parameters: `2 G Lambda`.
+    pub fn gradient(&self, x: &[f64], derivatives: &Derivatives) -> Vec<f64> {
+        let whitened = self.whitened(x);
+        let mut out = Vec::with_capacity(x.len());
+        for ((t, g), l) in self.terms.iter().zip(self.whitened_gradient(derivatives)).zip(&whitened) {
+            let (q, s) = (t.shape.q, t.shape.structure);
+            let full = matmul(&g, l, q, q, q);
+            let packed = match s {
+                Structure::Scalar => vec![(0..q).map(|j| full[j * q + j]).sum()],
+                _ => s.pack(q, &full),
+            };
+            out.extend(packed.iter().zip(&t.free).filter(|(_, f)| **f).map(|(v, _)| 2.0 * v));
+        }
+        out
+    }
+
+    /// The Hessian with respect to the free parameters, `J'H J + 2 (G (x) I)`, column-major.
+    pub fn hessian(&self, x: &[f64], derivatives: &Derivatives) -> Vec<f64> {
+        let whitened = self.whitened(x);
+        let sizes: Vec<usize> = self.terms.iter().map(|t| t.shape.packed_len()).collect();
+        let r: usize = sizes.iter().sum();
+        let mut j = vec![0.0; r * r];
+        let mut at = 0;
+        for (t, l) in self.terms.iter().zip(&whitened) {
+            let (q, s) = (t.shape.q, t.shape.structure);
+            let len = t.shape.packed_len();
+            let block = matmul(&t.basis_map(), &s.jacobian(q, l), len, len, len);
+            for c in 0..len {
+                let to = (at + c) * r + at;
+                j[to..to + len].copy_from_slice(&block[c * len..(c + 1) * len]);
+            }
+            at += len;
+        }
+        let hj = matmul(&derivatives.hessian, &j, r, r, r);
+        let mut h = matmul(&transpose(&j, r, r), &hj, r, r, r);
+        let mut at = 0;
+        for (t, g) in self.terms.iter().zip(self.whitened_gradient(derivatives)) {
+            t.shape.structure.add_curvature(t.shape.q, &g, &mut h, r, at);
+            at += t.shape.packed_len();
+        }
+        let free: Vec<usize> = self
+            .terms
+            .iter()
+            .flat_map(|t| &t.free)
+            .enumerate()
+            .filter(|(_, f)| **f)
+            .map(|(i, _)| i)
+            .collect();
+        free.iter().flat_map(|c| free.iter().map(move |i| (*c, *i))).map(|(c, i)| 0.5 * (h[c * r + i] + h[i * r + c])).collect()
+    }
+}

@@ -1,0 +1,439 @@
+//! Touch the data once: the orthogonal-triangular reduction of independent (and nested) groups.
+//!
+//! For every innermost group the rows `[Z_i, Z_anc, X_i, y_i]` are rotated so that `Z_i` becomes an upper triangle
+//! `R_i` of at most `q` rows (Pinheiro and Bates 2000, ch. 2). These rows are kept: they are all that an evaluation
+//! of the criterion needs of the group. What is orthogonal to `Z_i` does not depend on Psi of the innermost level and
+//! is passed on, as a triangle, to the group's ancestor, where the same happens again, and at last to the root.
+
+use crate::design::{Column, Design};
+use crate::error::{reserved, Error, Result};
+use crate::grouping::Tree;
+use crate::linalg::{dot, qr_in_place, TriangleAccumulator};
+use crate::parallel::{chunks, Workers};
+use crate::rank::independent_columns;
+use crate::scaling::Scaling;
+
+/// The kept rows of all nodes of one level.
+#[derive(Debug, Clone)]
+pub struct LevelBlocks {
+    /// Number of random-effects columns of this level (over all its terms).
+    pub q: usize,
+    /// Width of a block: own columns, then those of the ancestors from the inside out, X and y.
+    pub width: usize,
+    /// The terms of this level and the position of their first column.
+    pub terms: Vec<(usize, usize)>,
+    /// Number of rows of each node's block, at most `q`.
+    pub rows: Vec<u32>,
+    /// Where each node's block starts in `data` (one more element than nodes).
+    pub start: Vec<usize>,
+    /// The blocks `[R | B]`, column-major with the block's own number of rows.
+    pub data: Vec<f64>,
+}
+
+impl LevelBlocks {
+    /// The block of a node and its number of rows.
+    pub fn block(&self, node: usize) -> (&[f64], usize) {
+        (&self.data[self.start[node]..self.start[node + 1]], self.rows[node] as usize)
+    }
+}
+
+/// A problem after reduction: everything the criterion depends on, in scaled units.
+#[derive(Debug, Clone)]
+pub struct Reduced {
+    /// Number of rows of the data.
+    pub n: usize,
+    /// The columns of X that are kept, in order.
+    pub kept: Vec<usize>,
+    /// The levels of the tree, outermost first.
+    pub levels: Vec<LevelBlocks>,
+    /// The triangle of `[X y]` that is orthogonal to all random effects, `(p+1) x (p+1)`, over kept columns.
+    pub root: Vec<f64>,
+    /// The triangle of all of `[X y]`, `(p+1) x (p+1)`, over kept columns.
+    pub total: Vec<f64>,
+    /// `Z'Z` of each term, summed over rows, `q x q`.
+    pub gram: Vec<Vec<f64>>,
+    /// Sum of the logarithms of the weights (original units).
+    pub log_weights: f64,
+    /// Consecutive outermost nodes that are worked on together.
+    pub chunks: Vec<std::ops::Range<usize>>,
+    /// The groups.
+    pub tree: Tree,
+    /// Shift and scale.
+    pub scaling: Scaling,
+}
+
+impl Reduced {
+    /// The rank of X.
+    pub fn p(&self) -> usize {
+        self.kept.len()
+    }
+}
+
+/// Where a column of a block comes from.
+enum Source<'a> {
+    One { inverse: f64 },
+    Values { values: &'a [f64], inverse: f64 },
+    Response { inverse: f64 },
+}
+
+/// Reads scaled, weighted rows of the design.
+struct Rows<'a> {
+    design: &'a Design<'a>,
+    sources: Vec<Source<'a>>,
+    shift: f64,
+    inverse_weight: f64,
+}
+
+impl<'a> Rows<'a> {
+    fn new(design: &'a Design<'a>, scaling: &Scaling, levels: &[LevelBlocks]) -> Self {
+        let mut sources = Vec::new();
+        for level in levels.iter().rev() {
+            for (t, _) in &level.terms {
+                for (column, divisor) in design.terms[*t].columns.iter().zip(&scaling.z[*t]) {
+                    sources.push(source(design, *column, *divisor));
+                }
+            }
+        }
+        for (j, divisor) in scaling.x.iter().enumerate() {
+            sources.push(source(design, Column::Fixed(j), *divisor));
+        }
+        sources.push(Source::Response {
+            inverse: 1.0 / scaling.y,
+        });
+        Rows {
+            design,
+            sources,
+            shift: scaling.shift,
+            inverse_weight: 1.0 / scaling.w,
+        }
+    }
+
+    /// Fill `out` (`rows x width`, column-major) with the rows that `row` names.
+    fn gather(&self, rows: usize, row: impl Fn(usize) -> usize, roots: &mut Vec<f64>, out: &mut Vec<f64>) {
+        out.clear();
+        out.reserve(rows * self.sources.len());
+        for s in &self.sources {
+            match s {
+                Source::One { inverse } => out.extend((0..rows).map(|_| *inverse)),
+                Source::Values { values, inverse } => {
+                    out.extend((0..rows).map(|i| values[row(i)] * inverse));
+                }
+                Source::Response { inverse } => {
+                    let y = |i| (self.design.adjusted_response(row(i)) - self.shift) * inverse;
+                    out.extend((0..rows).map(y));
+                }
+            }
+        }
+        let Some(w) = self.design.weights else {
+            return;
+        };
+        roots.clear();
+        roots.extend((0..rows).map(|i| (w[row(i)] * self.inverse_weight).sqrt()));
+        for column in out.chunks_exact_mut(rows.max(1)) {
+            for (v, r) in column.iter_mut().zip(roots.iter()) {
+                *v *= r;
+            }
+        }
+    }
+}
+
+fn source<'a>(design: &Design<'a>, column: Column<'a>, divisor: f64) -> Source<'a> {
+    let inverse = 1.0 / divisor;
+    match design.z_column(column) {
+        None => Source::One { inverse },
+        Some(values) => Source::Values { values, inverse },
+    }
+}
+
+/// The widest local matrix, in rows; larger groups are read in pieces.
+const LOCAL_ROWS: usize = 1024;
+
+/// Reduce a design whose factors are nested.
+///
+/// # Errors
+/// [`Error::InvalidInput`]: `"crossed"`, `"memory"`, `"degrees_of_freedom"`, `"perfect_fit"`.
+pub fn reduce(design: &Design<'_>, rank_tol: f64, workers: &Workers<'_>) -> Result<Reduced> {
+    let mut used = vec![false; design.factors.len()];
+    design.terms.iter().for_each(|t| used[t.factor] = true);
+    let tree = Tree::build(&design.factors, &used)?;
+    let scaling = Scaling::of(design);
+    let mut levels = layout(design, &tree);
+    let chunks = chunks(tree.outer_sizes().into_iter(), 16_384, 64);
+    let pieces = {
+        let rows = Rows::new(design, &scaling, &levels);
+        let job = Job {
+            tree: &tree,
+            levels: &levels,
+            rows: &rows,
+            p: design.p,
+        };
+        workers.map(chunks.clone(), |range| Walk::run(&job, range, workers))?
+    };
+    let (root, total) = assemble(design.p, &mut levels, pieces)?;
+    let gram = gram(&levels, design.terms.len());
+    let mut reduced = Reduced {
+        n: design.n(),
+        kept: (0..design.p).collect(),
+        levels,
+        root,
+        total,
+        gram,
+        log_weights: design.weights.map_or(0.0, |w| w.iter().map(|v| v.ln()).sum()),
+        chunks,
+        tree,
+        scaling,
+    };
+    let kept = independent_columns(&reduced.total, design.p + 1, design.p, rank_tol);
+    if kept.len() < design.p {
+        reduced.keep_columns(kept);
+    }
+    reduced.check_degrees_of_freedom()?;
+    Ok(reduced)
+}
+
+fn layout(design: &Design<'_>, tree: &Tree) -> Vec<LevelBlocks> {
+    let mut below = design.p + 1;
+    let mut levels = Vec::new();
+    for (depth, level) in tree.levels.iter().enumerate() {
+        let (mut q, mut terms) = (0, Vec::new());
+        for (t, term) in design.terms.iter().enumerate() {
+            if tree.position[term.factor].0 == depth {
+                terms.push((t, q));
+                q += term.columns.len();
+            }
+        }
+        let width = q + below;
+        below = width;
+        let leaf = depth == tree.leaf_level();
+        let count = |i: usize| {
+            let rows = (tree.row_start[i + 1] - tree.row_start[i]) as usize;
+            if leaf { rows.min(q) as u32 } else { q as u32 }
+        };
+        let rows: Vec<u32> = (0..level.nodes()).map(count).collect();
+        let mut start = vec![0; rows.len() + 1];
+        for (i, r) in rows.iter().enumerate() {
+            start[i + 1] = start[i] + *r as usize * width;
+        }
+        levels.push(LevelBlocks { q, width, terms, rows, start, data: Vec::new() });
+    }
+    levels
+}
+
+/// Put the pieces of all chunks together: the triangles of the root and of all rows.
+fn assemble(p: usize, levels: &mut [LevelBlocks], mut pieces: Vec<Piece>) -> Result<(Vec<f64>, Vec<f64>)> {
+    for (l, level) in levels.iter_mut().enumerate() {
+        let len = level.start.last().copied().unwrap_or(0);
+        let mut data = reserved(len, "the reduced data")?;
+        for piece in &mut pieces {
+            data.append(&mut piece.levels[l]);
+        }
+        if data.len() != len {
+            return Err(Error::Bug(format!("{} reduced numbers instead of {len}", data.len())));
+        }
+        level.data = data;
+    }
+    let mut root = TriangleAccumulator::new(p + 1);
+    let mut total = TriangleAccumulator::new(p + 1);
+    for piece in &mut pieces {
+        root.merge(&mut piece.root);
+        total.merge(&mut piece.total);
+    }
+    total.merge(&mut root);
+    Ok((root.triangle().to_vec(), total.triangle().to_vec()))
+}
+
+/// `Z'Z` of each term over all rows. The columns of a level stand in the blocks of the level itself and of all levels
+/// inside it.
+fn gram(levels: &[LevelBlocks], terms: usize) -> Vec<Vec<f64>> {
+    let mut gram = vec![Vec::new(); terms];
+    for (depth, level) in levels.iter().enumerate() {
+        for (position, (t, offset)) in level.terms.iter().enumerate() {
+            let end = level.terms.get(position + 1).map_or(level.q, |next| next.1);
+            let q = end - offset;
+            let mut sum = vec![0.0; q * q];
+            let mut first = *offset;
+            for inner in &levels[depth..] {
+                first += if std::ptr::eq(inner, level) { 0 } else { inner.q };
+                add_gram(inner, first, q, &mut sum);
+            }
+            gram[*t] = sum;
+        }
+    }
+    gram
+}
+
+fn add_gram(level: &LevelBlocks, first: usize, q: usize, sum: &mut [f64]) {
+    for node in 0..level.rows.len() {
+        let (block, m) = level.block(node);
+        let column = |c: usize| &block[(first + c) * m..(first + c + 1) * m];
+        for b in 0..q {
+            for a in 0..q {
+                sum[b * q + a] += dot(column(a), column(b));
+            }
+        }
+    }
+}
+
+/// What every chunk reads.
+struct Job<'a> {
+    tree: &'a Tree,
+    levels: &'a [LevelBlocks],
+    rows: &'a Rows<'a>,
+    p: usize,
+}
+
+/// What one chunk of outermost nodes reduces to.
+struct Piece {
+    levels: Vec<Vec<f64>>,
+    root: TriangleAccumulator,
+    total: TriangleAccumulator,
+}
+
+/// A walk over the nodes of a chunk, depth first.
+struct Walk<'a> {
+    job: &'a Job<'a>,
+    /// Per level the rows that the current node has received from below.
+    above: Vec<TriangleAccumulator>,
+    piece: Piece,
+    roots: Vec<f64>,
+    local: Vec<f64>,
+}
+
+impl<'a> Walk<'a> {
+    fn run(job: &'a Job<'a>, range: std::ops::Range<usize>, workers: &Workers<'_>) -> Result<Piece> {
+        let mut walk = Walk {
+            job,
+            above: job.levels.iter().map(|l| TriangleAccumulator::new(l.width)).collect(),
+            piece: Piece {
+                levels: vec![Vec::new(); job.levels.len()],
+                root: TriangleAccumulator::new(job.p + 1),
+                total: TriangleAccumulator::new(job.p + 1),
+            },
+            roots: Vec::new(),
+            local: Vec::new(),
+        };
+        for top in range {
+            workers.check()?;
+            walk.subtree(0, top, workers)?;
+        }
+        Ok(walk.piece)
+    }
+
+    /// Reduce everything below one node.
+    fn subtree(&mut self, depth: usize, node: usize, workers: &Workers<'_>) -> Result<()> {
+        if depth == self.job.tree.leaf_level() {
+            return self.leaf(node, workers);
+        }
+        self.above[depth].reset();
+        for child in self.job.tree.children(depth, node) {
+            self.subtree(depth + 1, child, workers)?;
+        }
+        let (q, width) = (self.job.levels[depth].q, self.job.levels[depth].width);
+        let tri = self.above[depth].triangle().to_vec();
+        self.keep(depth, &tri, width, q, width);
+        Ok(())
+    }
+
+    fn leaf(&mut self, node: usize, workers: &Workers<'_>) -> Result<()> {
+        let tree = self.job.tree;
+        let depth = tree.leaf_level();
+        let (q, width) = (self.job.levels[depth].q, self.job.levels[depth].width);
+        let (start, end) = (tree.row_start[node] as usize, tree.row_start[node + 1] as usize);
+        let row = |i: usize| tree.row_order.as_ref().map_or(i, |order| order[i] as usize);
+        let rows = end - start;
+        let mut local = std::mem::take(&mut self.local);
+        if rows <= LOCAL_ROWS {
+            self.job.rows.gather(rows, |i| row(start + i), &mut self.roots, &mut local);
+            qr_in_place(&mut local, rows, width, q);
+            self.keep(depth, &local, rows, rows.min(q), rows);
+        } else {
+            let mut acc = TriangleAccumulator::new(width);
+            for from in (start..end).step_by(LOCAL_ROWS) {
+                workers.check()?;
+                let take = LOCAL_ROWS.min(end - from);
+                self.job.rows.gather(take, |i| row(from + i), &mut self.roots, &mut local);
+                acc.push(&local, take, 0, take, 0);
+            }
+            self.keep(depth, acc.triangle(), width, q.min(rows), width);
+        }
+        self.local = local;
+        Ok(())
+    }
+
+    /// Of a rotated matrix with `rows` rows keep the first `q` as the block of a node at `depth`, and hand the others,
+    /// which are orthogonal to the columns of `depth`, to the level above.
+    fn keep(&mut self, depth: usize, src: &[f64], rows: usize, q: usize, ld: usize) {
+        let level = &self.job.levels[depth];
+        for column in src.chunks_exact(ld.max(1)).take(level.width) {
+            self.piece.levels[depth].extend_from_slice(&column[..q]);
+        }
+        self.piece.total.push(src, ld, 0, q, level.width - (self.job.p + 1));
+        let receiver = match depth {
+            0 => &mut self.piece.root,
+            _ => &mut self.above[depth - 1],
+        };
+        receiver.push(src, ld, q, rows - q, level.q);
+    }
+}
+
+impl Reduced {
+    /// Leave out columns of X.
+    fn keep_columns(&mut self, kept: Vec<usize>) {
+        let p = self.p();
+        let drop_from = |data: &[f64], ld: usize, width: usize| -> Vec<f64> {
+            let first = width - (p + 1);
+            (0..first)
+                .chain(kept.iter().map(|j| first + j))
+                .chain(std::iter::once(width - 1))
+                .flat_map(|c| data[c * ld..(c + 1) * ld].iter().copied())
+                .collect()
+        };
+        let smaller = |tri: &[f64]| {
+            let mut acc = TriangleAccumulator::new(kept.len() + 1);
+            acc.push(&drop_from(tri, p + 1, p + 1), p + 1, 0, p + 1, 0);
+            acc.triangle().to_vec()
+        };
+        self.root = smaller(&self.root);
+        self.total = smaller(&self.total);
+        for level in &mut self.levels {
+            let width = level.width - (p - kept.len());
+            let mut data = Vec::with_capacity(level.data.len());
+            let mut start = vec![0; level.start.len()];
+            for node in 0..level.rows.len() {
+                let (block, m) = level.block(node);
+                data.extend(drop_from(block, m, level.width));
+                start[node + 1] = start[node] + m * width;
+            }
+            (level.width, level.data, level.start) = (width, data, start);
+        }
+        self.kept = kept;
+    }
+
+    /// Something must be left to estimate the residual variance from.
+    fn check_degrees_of_freedom(&self) -> Result<()> {
+        let (n, p) = (self.n, self.p());
+        if n <= p {
+            return Err(Error::invalid(
+                "degrees_of_freedom",
+                format!("{n} rows do not determine {p} fixed effects and a residual variance"),
+            ));
+        }
+        let random: usize = self.levels.iter().flat_map(|l| l.rows.iter()).map(|r| *r as usize).sum();
+        let (d, tolerance) = (p + 1, 1e-14);
+        let response = self.total[p * d..].iter().map(|v| v * v).sum::<f64>().sqrt();
+        let left = self.total[p * d + p].abs();
+        if response == 0.0 || left <= tolerance * response {
+            return Err(Error::invalid(
+                "perfect_fit",
+                "the fixed effects fit the response exactly: there is no variance to estimate",
+            ));
+        }
+        if n > p + random && self.root[p * d + p].abs() <= tolerance * response {
+            return Err(Error::invalid(
+                "perfect_fit",
+                "fixed and random effects fit the response exactly: the likelihood has no maximum",
+            ));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,150 @@
+//! The grouped engine against a dense oracle and against numerical differentiation.
+
+mod support;
+
+use mixedlm_core::covstruct::Structure;
+use mixedlm_core::criterion::{Criterion, Order};
+use mixedlm_core::design::Estimation;
+use mixedlm_core::grouped::Grouped;
+use mixedlm_core::parallel::Workers;
+use mixedlm_core::params::Coordinates;
+use mixedlm_core::reduction::reduce;
+use std::sync::atomic::AtomicBool;
+use support::{dense_criterion, Data, Shape};
+
+const BOTH: [Estimation; 2] = [Estimation::Ml, Estimation::Reml];
+
+fn shapes() -> Vec<Shape> {
+    use Structure::*;
+    vec![
+        Shape { levels: vec![7], terms: vec![(0, 1, Unstructured)], rows: 40, p: 2 },
+        Shape { levels: vec![6], terms: vec![(0, 2, Unstructured)], rows: 45, p: 3 },
+        Shape { levels: vec![9], terms: vec![(0, 3, Unstructured)], rows: 30, p: 2 },
+        Shape { levels: vec![5], terms: vec![(0, 1, Unstructured), (0, 2, Diagonal)], rows: 40, p: 2 },
+        Shape { levels: vec![5], terms: vec![(0, 3, Scalar), (0, 1, Unstructured)], rows: 40, p: 1 },
+        Shape { levels: vec![3, 8], terms: vec![(0, 1, Unstructured), (1, 1, Unstructured)], rows: 50, p: 2 },
+        Shape { levels: vec![3, 9], terms: vec![(1, 2, Unstructured), (0, 2, Unstructured)], rows: 60, p: 3 },
+        Shape { levels: vec![2, 5, 11], terms: vec![(0, 2, Unstructured), (1, 1, Unstructured), (2, 2, Diagonal)], rows: 70, p: 2 },
+        Shape { levels: vec![2, 4, 8, 16], terms: vec![(0, 1, Unstructured), (1, 2, Unstructured), (2, 1, Unstructured), (3, 2, Unstructured)], rows: 90, p: 2 },
+    ]
+}
+
+fn at_points(data: &Data, visit: &mut dyn FnMut(&mut Grouped<'_>, &Coordinates, Vec<f64>, &str)) {
+    let design = data.design();
+    let stop = AtomicBool::new(false);
+    let workers = Workers::new(1, &stop).unwrap();
+    for estimation in BOTH {
+        let reduced = reduce(&design, 1e-7, &workers).unwrap();
+        let mut engine = Grouped::new(&design, reduced, estimation, &workers).unwrap();
+        let free: Vec<Vec<bool>> = design.terms.iter().map(|_| vec![]).collect();
+        let coordinates = Coordinates::new(engine.shapes(), &engine.reduced().gram, &free, None).unwrap();
+        let start = coordinates.start();
+        let random: Vec<f64> = (0..start.len()).map(|i| 0.3 + ((i * 37 + 11) % 17) as f64 / 9.0).collect();
+        let near: Vec<f64> = start.iter().map(|v| v * 1e-4 + 1e-5).collect();
+        let mut singular = random.clone();
+        singular[0] = 0.0;
+        let zero = vec![0.0; start.len()];
+        for (name, x) in [("start", start), ("random", random), ("near-singular", near), ("singular", singular), ("zero", zero)] {
+            visit(&mut engine, &coordinates, x, name);
+        }
+    }
+}
+
+fn closest(ours: f64, theirs: f64, scale: f64) -> f64 {
+    (ours - theirs).abs() / scale.abs().max(1e-3)
+}
+
+#[test]
+fn the_criterion_equals_the_dense_one() {
+    for shape in shapes() {
+        for weighted in [false, true] {
+            let data = Data::new(&shape, weighted);
+            at_points(&data, &mut |engine, coordinates, x, name| {
+                let lambda = coordinates.lambda(&x);
+                let ours = engine.value(&lambda).unwrap().criterion;
+                let theirs = dense_criterion(&data, engine, &lambda);
+                assert!(closest(ours, theirs, theirs) < 1e-10, "{shape:?} {name}: {ours} {theirs}");
+            });
+        }
+    }
+}
+
+#[test]
+fn the_gradient_is_the_derivative_of_the_criterion() {
+    for shape in shapes() {
+        let data = Data::new(&shape, true);
+        at_points(&data, &mut |engine, coordinates, x, name| {
+            engine.value(&coordinates.lambda(&x)).unwrap();
+            let g = coordinates.gradient(&x, &engine.derivatives(Order::Gradient).unwrap());
+            let scale = g.iter().fold(1.0f64, |a, v| a.max(v.abs()));
+            for j in 0..x.len() {
+                let mut f = |step: f64| {
+                    let mut y = x.clone();
+                    y[j] += step;
+                    engine.value(&coordinates.lambda(&y)).unwrap().criterion
+                };
+                let h = 1e-3;
+                // Richardson: three central differences
+                let d = |a: f64, b: f64, s: f64| (a - b) / (2.0 * s);
+                let (d1, d2, d3) = (
+                    d(f(h), f(-h), h),
+                    d(f(h / 2.0), f(-h / 2.0), h / 2.0),
+                    d(f(h / 4.0), f(-h / 4.0), h / 4.0),
+                );
+                let (e1, e2) = ((4.0 * d2 - d1) / 3.0, (4.0 * d3 - d2) / 3.0);
+                let numeric = (16.0 * e2 - e1) / 15.0;
+                assert!(closest(g[j], numeric, scale) < 1e-7, "{shape:?} {name} [{j}]: {} {numeric}", g[j]);
+            }
+        });
+    }
+}
+
+#[test]
+fn the_hessian_is_the_derivative_of_the_gradient() {
+    for shape in shapes() {
+        let data = Data::new(&shape, false);
+        at_points(&data, &mut |engine, coordinates, x, name| {
+            engine.value(&coordinates.lambda(&x)).unwrap();
+            let n = x.len();
+            let hessian = coordinates.hessian(&x, &engine.derivatives(Order::Hessian).unwrap());
+            let scale = hessian.iter().fold(1.0f64, |a, v| a.max(v.abs()));
+            for j in 0..n {
+                let mut g = |step: f64| {
+                    let mut y = x.clone();
+                    y[j] += step;
+                    engine.value(&coordinates.lambda(&y)).unwrap();
+                    coordinates.gradient(&y, &engine.derivatives(Order::Gradient).unwrap())
+                };
+                let h = 1e-3;
+                let (a, b, c, d) = (g(h), g(-h), g(h / 2.0), g(-h / 2.0));
+                for i in 0..n {
+                    let (d1, d2) = ((a[i] - b[i]) / (2.0 * h), (c[i] - d[i]) / h);
+                    let numeric = (4.0 * d2 - d1) / 3.0;
+                    let ours = hessian[j * n + i];
+                    assert!(closest(ours, numeric, scale) < 1e-6, "{shape:?} {name} [{i},{j}]: {ours} {numeric}");
+                }
+            }
+        });
+    }
+}
+
+#[test]
+fn the_threads_do_not_change_a_bit() {
+    let shape = Shape { levels: vec![400, 4000], terms: vec![(0, 2, Structure::Unstructured), (1, 1, Structure::Unstructured)], rows: 60_000, p: 3 };
+    let data = Data::new(&shape, true);
+    let design = data.design();
+    let stop = AtomicBool::new(false);
+    let fits: Vec<_> = [1, 2, 3]
+        .into_iter()
+        .map(|threads| {
+            let options = mixedlm_core::Options { threads, ..Default::default() };
+            mixedlm_core::fit(&design, &options, &stop, None).unwrap()
+        })
+        .collect();
+    for fit in &fits[1..] {
+        assert_eq!(fit.estimates.beta, fits[0].estimates.beta);
+        assert_eq!(fit.estimates.lambda, fits[0].estimates.lambda);
+        assert_eq!(fit.estimates.derivatives.hessian, fits[0].estimates.derivatives.hessian);
+        assert_eq!(fit.estimates.modes, fits[0].estimates.modes);
+    }
+}

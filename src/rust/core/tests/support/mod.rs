@@ -1,0 +1,140 @@
+//! Made-up data and a dense oracle that shares nothing with the engine but the definition of the model.
+
+use faer::prelude::Solve;
+use faer::{Mat, Side};
+use mixedlm_core::covstruct::Structure;
+use mixedlm_core::design::{Column, Design, Estimation, Factor, Term};
+use mixedlm_core::grouped::Grouped;
+
+/// Nested factors (levels from the outside in), terms `(factor, columns, structure)`, rows, columns of X.
+#[derive(Debug, Clone)]
+pub struct Shape {
+    pub levels: Vec<usize>,
+    pub terms: Vec<(usize, usize, Structure)>,
+    pub rows: usize,
+    pub p: usize,
+}
+
+pub struct Data {
+    shape: Shape,
+    y: Vec<f64>,
+    x: Vec<f64>,
+    weights: Option<Vec<f64>>,
+    codes: Vec<Vec<i32>>,
+    z: Vec<f64>,
+}
+
+/// A small linear congruential generator: the same numbers everywhere.
+pub struct Numbers(pub u64);
+
+impl Numbers {
+    pub fn uniform(&mut self) -> f64 {
+        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (self.0 >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    pub fn normal(&mut self) -> f64 {
+        (0..12).map(|_| self.uniform()).sum::<f64>() - 6.0
+    }
+}
+
+impl Data {
+    pub fn new(shape: &Shape, weighted: bool) -> Self {
+        let mut r = Numbers(42 + shape.rows as u64);
+        let n = shape.rows;
+        let finest = *shape.levels.last().unwrap();
+        let fine: Vec<usize> = (0..n).map(|i| if i < finest { i } else { (r.uniform() * finest as f64) as usize }).collect();
+        let mut codes: Vec<Vec<i32>> = Vec::new();
+        let (mut current, mut below) = (fine, finest);
+        for l in shape.levels.iter().rev() {
+            current.iter_mut().for_each(|f| *f = *f * l / below);
+            codes.insert(0, current.iter().map(|f| *f as i32 + 1).collect());
+            below = *l;
+        }
+        let z: Vec<f64> = (0..3 * n).map(|_| r.normal()).collect();
+        let mut x = vec![1.0; n];
+        x.extend((0..(shape.p - 1) * n).map(|_| 5.0 + r.normal()));
+        let mut effects: Vec<Vec<f64>> = shape.levels.iter().map(|l| (0..2 * l).map(|_| r.normal()).collect()).collect();
+        let y = (0..n)
+            .map(|i| {
+                let b: f64 = effects.iter_mut().zip(&codes).map(|(e, c)| {
+                    let c = (c[i] - 1) as usize;
+                    e[2 * c] + e[2 * c + 1] * z[i]
+                }).sum();
+                100.0 + b + r.normal() * 0.7
+            })
+            .collect();
+        let weights = weighted.then(|| (0..n).map(|_| 0.5 + 2.0 * r.uniform()).collect());
+        Data { shape: shape.clone(), y, x, weights, codes, z }
+    }
+
+    fn column(&self, j: usize) -> Column<'_> {
+        match j {
+            0 => Column::One,
+            _ => Column::Own(&self.z[(j - 1) * self.y.len()..j * self.y.len()]),
+        }
+    }
+
+    pub fn design(&self) -> Design<'_> {
+        let mut seen = vec![0; self.shape.levels.len()];
+        Design {
+            y: &self.y,
+            x: &self.x,
+            p: self.shape.p,
+            weights: self.weights.as_deref(),
+            offset: None,
+            terms: self
+                .shape
+                .terms
+                .iter()
+                .map(|(factor, q, structure)| {
+                    let first = seen[*factor];
+                    seen[*factor] += q;
+                    Term { factor: *factor, columns: (first..first + q).map(|j| self.column(j)).collect(), structure: *structure, free: vec![] }
+                })
+                .collect(),
+            factors: self.codes.iter().zip(&self.shape.levels).map(|(codes, levels)| Factor { codes, levels: *levels }).collect(),
+        }
+    }
+}
+
+/// `-2 l` from its definition, with V formed. `lambda` is in the engine's units.
+pub fn dense_criterion(data: &Data, engine: &Grouped<'_>, lambda: &[Vec<f64>]) -> f64 {
+    let design = data.design();
+    let scaling = &engine.reduced().scaling;
+    let n = data.y.len();
+    let w = |i: usize| data.weights.as_ref().map_or(1.0, |w| w[i]);
+    let mut v = Mat::<f64>::from_fn(n, n, |i, j| if i == j { 1.0 / w(i) } else { 0.0 });
+    for (t, term) in design.terms.iter().enumerate() {
+        let q = term.columns.len();
+        let l = Mat::from_fn(q, q, |i, j| lambda[t][j * q + i] / scaling.z[t][i] / scaling.w.sqrt());
+        let psi = &l * l.transpose();
+        let codes = design.factors[term.factor].codes;
+        let z = |i: usize, a: usize| design.z_column(term.columns[a]).map_or(1.0, |z| z[i]);
+        for i in 0..n {
+            for j in 0..n {
+                if codes[i] == codes[j] {
+                    for a in 0..q {
+                        for b in 0..q {
+                            v[(i, j)] += z(i, a) * psi[(a, b)] * z(j, b);
+                        }
+                    }
+                }
+            }
+        }
+    }
+    let x = Mat::from_fn(n, design.p, |i, j| design.x_column(j)[i]);
+    let y = Mat::from_fn(n, 1, |i, _| data.y[i]);
+    let chol = v.llt(Side::Lower).unwrap();
+    let logdet = |c: &Mat<f64>| 2.0 * (0..c.nrows()).map(|i| c[(i, i)].ln()).sum::<f64>();
+    let xvx = x.transpose() * chol.solve(&x);
+    let beta = xvx.llt(Side::Lower).unwrap().solve(x.transpose() * chol.solve(&y));
+    let e = &y - &x * &beta;
+    let r2 = (e.transpose() * chol.solve(&e))[(0, 0)];
+    let denominator = engine.denominator();
+    let mut value = denominator * ((2.0 * std::f64::consts::PI * r2 / denominator).ln() + 1.0) + logdet(&chol.L().to_owned());
+    if engine.estimation() == Estimation::Reml {
+        value += logdet(&xvx.llt(Side::Lower).unwrap().L().to_owned());
+    }
+    value
+}
