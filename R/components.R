@@ -104,7 +104,8 @@ df.residual.mixedlm <- function(object, ...) {
 
 # Fixed effects, free variance parameters, and the residual variance.
 n_parameters <- function(fit) {
-  length(field(fit, "fe_params")) + length(field(fit, "dr2_psi")) + 1L
+  estimated <- sum(diag(field(fit, "vcov_unscaled")) != 0)
+  estimated + sum(!is.na(psi_elements(fit)$free)) + 1L
 }
 
 #' @rdname mixedlm-accessors
@@ -426,7 +427,9 @@ model_parts <- list(
   Z = function(fit) random_matrix(fit),
   y = function(fit) field(fit, "y"),
   theta = function(fit) named_theta(fit),
-  lower = function(fit) ifelse(theta_is_diagonal(fit), 0, -Inf),
+  lower = function(fit) {
+    stats::setNames(ifelse(theta_is_diagonal(fit), 0, -Inf), names(named_theta(fit)))
+  },
   beta = function(fit) unname(field(fit, "fe_params")),
   fixef = function(fit) field(fit, "fe_params"),
   b = function(fit) unlist(lapply(field(fit, "b")[term_order(fit)], as.numeric)),

@@ -19,7 +19,7 @@
 #' AIC(fit)
 #' REMLcrit(mixedlm(Weight ~ Time, dietox, groups = "Pig"))
 logLik.mixedlm <- function(object, REML = NULL, ...) {
-  reml <- check_reml(REML, object)
+  reml <- likelihood_kind(REML, object)
   structure(-criterion_as(object, reml) / 2,
     nobs = nobs(object), nall = nobs(object), df = n_parameters(object),
     class = "logLik"
@@ -36,7 +36,7 @@ deviance.mixedlm <- function(object, REML = NULL, ...) {
       "deviance(fit, REML = FALSE) -2 log-likelihood at its estimates."
     ), argument = "REML")
   }
-  criterion_as(object, check_reml(REML, object))
+  criterion_as(object, likelihood_kind(REML, object))
 }
 
 #' @rdname logLik.mixedlm
@@ -49,7 +49,7 @@ REMLcrit.default <- function(object) lme4_default("REMLcrit", object)
 #' @export
 REMLcrit.mixedlm <- function(object) criterion_as(object, TRUE)
 
-check_reml <- function(reml, fit) {
+likelihood_kind <- function(reml, fit) {
   if (is.null(reml)) {
     return(field(fit, "reml"))
   }
@@ -75,7 +75,10 @@ criterion_as <- function(fit, reml) {
 #' @importFrom stats extractAIC
 #' @export
 extractAIC.mixedlm <- function(fit, scale = 0, k = 2, ...) {
-  ll <- logLik(fit, REML = FALSE)
+  if (field(fit, "reml")) {
+    fit <- update(fit, REML = FALSE)
+  }
+  ll <- logLik(fit)
   df <- attr(ll, "df")
   c(df, -2 * as.numeric(ll) + k * df)
 }

@@ -11,7 +11,7 @@
 #' |---|---|
 #' | `call`, `formula`, `parsed` | the call; the formula as given; the model as it was understood |
 #' | `frame`, `terms`, `assign`, `contrasts`, `xlevels`, `na.action` | model frame (one row per row used); `terms` of the fixed effects; and what is needed to rebuild their design |
-#' | `random` | list, one element per random-effects term: `kind` (`"re"` or `"vc"`), `name`, `group`, `columns`, `structure`, `n_levels`, `factor` (index into `factors`), `x_columns` (where the columns are in the fixed-effects design, or `NULL`), `lhs_terms`, `role` (`"cov_re"`, `"vcomp"` or `"other"`) |
+#' | `random` | list, one element per random-effects term: `kind` (`"re"` or `"vc"`), `name`, `group`, `columns`, `structure`, `n_levels`, `factor` (index into `factors`), `x_columns` (where the columns are in the fixed-effects design, or `NULL`), `lhs_terms`, `free` (mask of the elements of the factor that are estimated, or `NULL` for all), `role` (`"cov_re"`, `"vcomp"` or `"other"`) |
 #' | `factors` | list, one element per grouping factor: `name`, `levels`, `codes` (integer, one per row) |
 #' | `columns` | names of all columns of the fixed-effects design |
 #' | `fe_params` | named estimates of the fixed effects, aliased columns left out |
@@ -153,7 +153,7 @@ random_terms <- function(design, outer) {
       kind = term$kind, name = term$name, group = f$name,
       columns = term$columns, structure = term$structure,
       n_levels = length(f$levels), factor = term$factor, role = role,
-      x_columns = term$x_columns, lhs_terms = term$lhs_terms
+      free = term$free, x_columns = term$x_columns, lhs_terms = term$lhs_terms
     )
   })
 }

@@ -80,7 +80,7 @@ as.data.frame.ranef.mixedlm <- function(x, ...) {
     out <- data.frame(
       grpvar = g,
       term = factor(rep(names(value), each = nrow(value)), levels = unique(names(value))),
-      grp = factor(rep(levels, ncol(value)), levels = levels),
+      grp = factor(rep(levels, ncol(value)), levels = levels[order(value[[1L]])]),
       condval = unlist(value, use.names = FALSE)
     )
     variance <- attr(value, "postVar")
@@ -267,7 +267,8 @@ as.data.frame.VarCorr.mixedlm <- function(x, row.names = NULL, optional = FALSE,
     data.frame(
       grp = g, var1 = rownames(v)[at[, 2L]],
       var2 = ifelse(own, NA, rownames(v)[at[, 1L]]), vcov = v[at],
-      sdcor = ifelse(own, attr(v, "stddev")[at[, 1L]], attr(v, "correlation")[at])
+      sdcor = ifelse(own, attr(v, "stddev")[at[, 1L]], attr(v, "correlation")[at]),
+      row.names = NULL
     )
   })
   residual <- data.frame(

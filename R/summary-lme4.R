@@ -3,12 +3,12 @@
 lme4_lines <- function(x, digits) {
   fit <- x$fit
   c(
-    paste0("Linear mixed model fit by ", if (field(fit, "reml")) "REML" else "maximum likelihood", " ['mixedlm']"),
+    paste0("Linear mixed model fit by ", if (field(fit, "reml")) "REML" else "maximum likelihood ", " ['mixedlm']"),
     call_lines(fit), "", criterion_lines(fit), "", "Scaled residuals: ",
-    residual_lines(fit), "", "Random effects:",
+    residual_lines(fit, digits), "", "Random effects:",
     varcorr_lines(VarCorr(fit), digits, c("Variance", "Std.Dev.")),
     size_line(fit), "", "Fixed effects:",
-    matrix_lines(fixed_cells(x$coefficients[, 1:3, drop = FALSE], digits)),
+    coefficient_lines(x$coefficients[, 1:3, drop = FALSE], digits),
     aliased_line(fit), correlation_lines(fit),
     if (verdict(fit) != "optimum") verdict_line(fit)
   )
@@ -26,9 +26,13 @@ call_lines <- function(fit) {
 
 criterion_lines <- function(fit) {
   if (field(fit, "reml")) {
-    return(paste("REML criterion at convergence:", format(round(field(fit, "criterion"), 1), nsmall = 1)))
+    return(paste("REML criterion at convergence:", format(round(field(fit, "criterion"), 1L))))
   }
-  matrix_text(information_table(fit), 1L)
+  x <- information_table(fit)
+  text <- fixed_digits(x, 1L)
+  text[names(x) == "df.resid"] <- format(x[["df.resid"]], scientific = FALSE)
+  names(text) <- names(x)
+  utils::capture.output(print(text, quote = FALSE))
 }
 
 # AIC, BIC, log-likelihood, deviance and residual degrees of freedom of an ML fit.
@@ -40,21 +44,10 @@ information_table <- function(fit) {
   )
 }
 
-# A named vector as two lines, right-aligned.
-matrix_text <- function(x, digits) {
-  whole <- x == round(x)
-  text <- ifelse(whole & names(x) == "df.resid", format(x, trim = TRUE, digits = 15L), fixed_digits(x, digits))
-  width <- pmax(nchar(names(x)), nchar(text))
-  c(
-    paste(formatC(names(x), width = width), collapse = " "),
-    paste(formatC(text, width = width), collapse = " ")
-  )
-}
-
-residual_lines <- function(fit) {
+residual_lines <- function(fit, digits) {
   r <- stats::quantile(unname(scaled_residuals(fit)), names = FALSE)
   names(r) <- c("Min", "1Q", "Median", "3Q", "Max")
-  utils::capture.output(print(zapsmall(r, 5L), digits = 5L))
+  utils::capture.output(print(zapsmall(r, digits + 1L), digits = digits))
 }
 
 scaled_residuals <- function(fit) {
@@ -72,33 +65,38 @@ size_line <- function(fit) {
 }
 
 # Columns as printCoefmat sets them: estimates and errors share their decimals.
-fixed_cells <- function(coefficients, digits) {
+coefficient_lines <- function(coefficients, digits) {
   if (!nrow(coefficients)) {
-    return(matrix("", 1L, 1L))
+    return("none")
   }
-  lines <- utils::capture.output(
-    stats::printCoefmat(coefficients, digits = digits, tst.ind = 3L, has.Pvalue = FALSE, P.values = FALSE)
-  )
-  lines
+  utils::capture.output(stats::printCoefmat(
+    coefficients,
+    digits = digits, tst.ind = 3L, has.Pvalue = FALSE, P.values = FALSE
+  ))
 }
 
-matrix_lines <- function(lines) as.vector(lines)
-
-# Lower triangle of the correlations, names abbreviated to six characters.
-correlation_lines <- function(fit) {
+# Lower triangle of the correlations, names abbreviated; left out when large.
+correlation_lines <- function(fit, most = 12L) {
   v <- vcov(fit)
   p <- nrow(v)
-  if (p < 2L || p > 20L) {
+  if (p < 2L) {
     return(character())
   }
-  r <- formatC(stats::cov2cor(v), digits = 3L, format = "f")
+  if (p > most) {
+    return(c("", paste0(
+      "Correlation of Fixed Effects: not shown, ", p,
+      " of them; see cov2cor(vcov(fit))"
+    )))
+  }
+  r <- format(round(stats::cov2cor(v), 3L), nsmall = 3L)
   names <- rownames(v)
-  dim(r) <- c(p, p)
-  dimnames(r) <- list(names, abbreviate(names, minlength = 6L))
+  dimnames(r) <- list(
+    abbreviate(names, minlength = 11L), abbreviate(names, minlength = 6L)
+  )
   r[!lower.tri(r)] <- ""
   c(
     "", "Correlation of Fixed Effects:",
-    utils::capture.output(print(r[-1L, -p, drop = FALSE], quote = FALSE, right = TRUE))
+    utils::capture.output(print(r[-1L, -p, drop = FALSE], quote = FALSE))
   )
 }
 
@@ -133,19 +131,16 @@ correlation_block <- function(x, width, digits) {
     block <- matrix("", nrow(m), width)
     r <- attr(m, "correlation")
     correlated <- !isTRUE(attr(m, "uncorrelated"))
-    for (i in seq_len(nrow(m))[-1L]) {
-      for (j in seq_len(i - 1L)) {
-        if (correlated) block[i, j] <- sprintf("%.*f", decimals, r[i, j])
-      }
+    for (i in if (correlated) seq_len(nrow(m))[-1L]) {
+      row <- sprintf("%.*f", decimals, r[i, seq_len(i - 1L)])
+      block[i, seq_len(i - 1L)] <- pad(row, max(nchar(row)), "right")
     }
     block
   }))
   rows <- rbind(rows, "")
   cells <- rbind(c("Corr", rep("", width - 1L)), rows)
-  columns <- lapply(seq_len(width), function(j) {
-    formatC(cells[, j], width = -max(nchar(cells[, j])), flag = "-")
-  })
-  do.call(paste, columns)
+  cells[] <- pad(cells, max(nchar(cells)), "left")
+  do.call(paste, lapply(seq_len(width), function(j) cells[, j]))
 }
 
 aligned_columns <- function(columns, left) {

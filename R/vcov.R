@@ -98,12 +98,14 @@ psi_elements <- function(fit) {
   out
 }
 
-# Place of every element in hessian_psi; all are free unless `free` says
-# otherwise, element by element.
+# Place of every element in hessian_psi, NA for those that `free` holds.
 free_places <- function(fit, elements) {
-  mask <- field(fit, "free_psi")
-  if (is.null(mask)) {
-    mask <- rep(TRUE, nrow(elements))
+  masks <- lapply(field(fit, "random"), function(term) {
+    term$free %||% rep(TRUE, packed_length(term))
+  })
+  mask <- unlist(masks)
+  if (nrow(as.matrix(field(fit, "hessian_psi"))) == length(mask)) {
+    return(ifelse(mask, seq_along(mask), NA_integer_))
   }
   ifelse(mask, cumsum(mask), NA_integer_)
 }
@@ -160,28 +162,76 @@ solve_scaled <- function(h) {
 # Exact covariance of (sigma^2 Psi, sigma^2), rows as in varcomp_rows().
 varcomp_cov <- function(fit) {
   elements <- psi_elements(fit)
-  free <- elements$free
-  held <- is.na(free)
-  on_boundary <- boundary_elements(fit, elements)
-  use <- !on_boundary[!held]
+  m <- nrow(elements)
   scale <- field(fit, "scale")
-  hessian <- as.matrix(field(fit, "hessian_psi"))
-  d <- field(fit, "dr2_psi") / field(fit, "denominator")
-  c_psi <- inverse_information(hessian, use)
+  c_psi <- psi_cov(fit, elements)
+  use <- !is.na(diag(c_psi))
+  d <- spread(field(fit, "dr2_psi"), elements) / field(fit, "denominator")
   cov <- joint_cov(c_psi, d, use, scale, field(fit, "denominator"))
 
   # Delta method: t = sigma^2 psi.
-  m <- length(d)
   jacobian <- diag(c(rep(scale, m), 1), m + 1L)
-  jacobian[seq_len(m), m + 1L] <- elements$psi[!held]
+  jacobian[seq_len(m), m + 1L] <- elements$psi
   cov <- propagate(jacobian, cov)
 
   rows <- varcomp_rows(fit)
   names <- c(rows$label, "Scale")
-  out <- matrix(NA_real_, length(names), length(names), dimnames = list(names, names))
-  place <- c(free[rows$element], m + 1L)
-  known <- base::which(!is.na(place))
-  out[known, known] <- cov[place[known], place[known]]
+  place <- c(rows$element, m + 1L)
+  matrix(cov[place, place], length(names), dimnames = list(names, names))
+}
+
+# A vector over the free elements as one over all elements, zero where held.
+spread <- function(x, elements) {
+  out <- x[elements$free]
+  out[is.na(out)] <- 0
+  out
+}
+
+# Covariance of all elements of Psi along the profile over sigma^2; NA for those
+# on the boundary and those that are held.
+psi_cov <- function(fit, elements) {
+  hessian <- as.matrix(field(fit, "hessian_psi"))
+  on_boundary <- boundary_elements(fit, elements)
+  held <- is.na(elements$free)
+  if (any(held) && nrow(hessian) == nrow(elements)) {
+    return(psi_cov_held(fit, elements, hessian, on_boundary))
+  }
+  out <- matrix(NA_real_, nrow(elements), nrow(elements))
+  use <- !on_boundary & !held
+  place <- elements$free[use]
+  inside <- rep(FALSE, nrow(hessian))
+  inside[place] <- TRUE
+  out[use, use] <- inverse_information(hessian, inside)[place, place]
+  out
+}
+
+# With some elements of the Cholesky factors held, the rest of them are the
+# parameters: Psi = Lambda Lambda', H_Lambda = J'HJ + 2 (G (x) I).
+psi_cov_held <- function(fit, elements, hessian, on_boundary) {
+  m <- nrow(elements)
+  jacobian <- matrix(0, m, m)
+  bend <- matrix(0, m, m)
+  for (a in seq_len(m)) {
+    k <- elements$term[a]
+    own <- which(elements$term == k)
+    lambda <- field(fit, "theta")[[k]]
+    step <- matrix(0, nrow(lambda), nrow(lambda))
+    step[elements$row[a], elements$column[a]] <- 1
+    change <- tcrossprod(step, lambda)
+    change <- change + t(change)
+    jacobian[own, a] <- change[cbind(elements$row[own], elements$column[own])]
+    for (b in own[elements$column[own] == elements$column[a]]) {
+      bend[a, b] <- 2 * field(fit, "gradient")[[k]][elements$row[a], elements$row[b]]
+    }
+  }
+  use <- !on_boundary & !is.na(elements$free)
+  h <- crossprod(jacobian, hessian %*% jacobian) + bend
+  c_theta <- inverse_information(h, use)
+  c_theta[is.na(c_theta)] <- 0
+  out <- jacobian %*% c_theta %*% t(jacobian)
+  unknown <- diag(out) <= 0 | (on_boundary & !is.na(elements$free))
+  out[unknown, ] <- NA
+  out[, unknown] <- NA
   out
 }
 
