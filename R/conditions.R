@@ -137,19 +137,16 @@ is_number <- function(x) {
   is.numeric(x) && length(x) == 1L && !is.object(x) && is.finite(x)
 }
 
-# The first argument among `...` is named, or its position told.
+# `dots` are the expressions given as `...`: the first is told by its name.
 check_no_dots <- function(dots, known) {
-  if (!length(dots)) {
-    return(invisible())
-  }
   name <- names(dots)[1L]
   if (is.null(name) || !nzchar(name)) {
     abort("argument", paste0(
       "An argument without a name was given that mixedlm() has no place for: ",
-      describe(dots[[1L]]), "."
+      one_line(dots[[1L]]), "."
     ))
   }
   abort("argument", paste0(
-    "mixedlm() has no argument ", quote_names(name), ".", suggest(name, known)
+    "mixedlm() has no argument ", quote_names(name), " here.", suggest(name, known)
   ), argument = name)
 }

@@ -13,6 +13,7 @@
 build_design <- function(parsed, frame, contrasts = NULL) {
   full <- attr(frame, "terms")
   fixed <- frame_terms(stats::terms.formula(parsed$fixed), full, frame)
+  y <- response_vector(frame)
   x <- fixed_matrix(fixed, frame, contrasts)
   random <- build_terms(parsed$bars, fixed, frame, x, contrasts)
   if (is.null(parsed$groups)) {
@@ -20,7 +21,7 @@ build_design <- function(parsed, frame, contrasts = NULL) {
   }
   design <- list(
     x = x,
-    y = response_vector(frame),
+    y = y,
     weights = weight_vector(frame),
     offset = offset_vector(frame),
     factors = random$factors,
@@ -60,8 +61,13 @@ fixed_matrix <- function(tt, frame, contrasts) {
     stats::model.matrix.default(tt, matrix_frame(tt, frame, contrasts)),
     error = function(e) {
       abort(if (is.null(contrasts)) "data" else "contrasts", paste0(
-        "The fixed-effects design cannot be made: ", conditionMessage(e), "."
-      ), argument = "formula")
+        if (is.null(contrasts)) {
+          "The design cannot be made from `formula`: "
+        } else {
+          "The design cannot be made with these `contrasts`: "
+        },
+        conditionMessage(e), "."
+      ), argument = if (is.null(contrasts)) "formula" else "contrasts")
     }
   )
 }

@@ -169,18 +169,8 @@ expand_bar <- function(e) {
     structure <- wrapper_structure(e)
     e <- e[[2L]]
   }
+  designs <- if (call_name(e) == "||") split_double(e[[2L]]) else list(e[[2L]])
   groups <- expand_group(e[[3L]])
-  designs <- if (call_name(e) == "||") {
-    if (structure == "unstructured") split_double(e[[2L]]) else list(e[[2L]])
-  } else {
-    list(e[[2L]])
-  }
-  if (call_name(e) == "||" && structure != "unstructured") {
-    abort("formula", paste0(
-      "In `formula`, ", one_line(e),
-      " inside a covariance structure needs a single bar."
-    ), argument = "formula")
-  }
   unlist(lapply(designs, function(lhs) {
     lapply(groups, function(g) random_term(lhs, g, "re", var_name(g), structure))
   }), recursive = FALSE)
@@ -196,6 +186,11 @@ wrapper_structure <- function(e) {
     abort("formula", paste0(
       "The covariance structure ", f, "() in ", one_line(e), " is not ",
       "supported; us() (unstructured) and diag() (independent) are."
+    ), argument = "formula")
+  }
+  if (call_name(e[[2L]]) == "||") {
+    abort("formula", paste0(
+      "In `formula`, ", f, "() needs a single bar; found ", one_line(e), "."
     ), argument = "formula")
   }
   extra <- as.list(e)[-(1:2)]
@@ -463,6 +458,12 @@ expand_dot <- function(fixed, data) {
       "`data` is ", describe(data), "."
     ), argument = "formula")
   }
-  tt <- stats::terms.formula(fixed, data = as.data.frame(data))
-  stats::formula(tt)
+  tryCatch(
+    stats::formula(stats::terms.formula(fixed, data = data)),
+    error = function(e) {
+      abort("formula", paste0(
+        "The `.` in `formula` cannot be expanded: ", conditionMessage(e), "."
+      ), argument = "formula")
+    }
+  )
 }

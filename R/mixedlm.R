@@ -9,7 +9,8 @@
 #'   [stats::lm()], with random terms as bars where lme4's vocabulary is used;
 #'   or a numeric matrix (or data frame) `X` with one column for each fixed
 #'   effect, nothing added to it; or a fit of `lme4::lmer()`. A `.` stands for
-#'   every column of `data` that is not in the response, as in `lm()`.
+#'   every column of `data` that is not in the response, as in `lm()`; that
+#'   includes the grouping variables unless they are taken out (`. - g`).
 #' @param ... for the generic, arguments of the methods; for the methods,
 #'   nothing: an unknown argument is an error.
 #' @return An object of class `mixedlm`, see [mixedlm-object].
@@ -122,7 +123,9 @@ mixedlm.formula <- function(formula, data = NULL, groups = NULL, re_formula = NU
                             fe_pen = NULL, cov_pen = NULL, method = "newton",
                             control = mixedlm_control(), ...) {
   call <- match.call()
-  check_no_dots(list(...), names(formals(mixedlm.formula)))
+  if (...length()) {
+    check_no_dots(substitute(list(...))[-1L], names(formals(mixedlm.formula)))
+  }
   check_no_penalty(fe_pen, cov_pen)
   caller <- parent.frame()
   env <- environment(formula)
@@ -186,7 +189,9 @@ mixedlm.matrix <- function(formula, y, groups = NULL, exog_re = NULL, exog_vc = 
                            cov_pen = NULL, method = "newton",
                            control = mixedlm_control(), ...) {
   call <- match.call()
-  check_no_dots(list(...), names(formals(mixedlm.matrix)))
+  if (...length()) {
+    check_no_dots(substitute(list(...))[-1L], names(formals(mixedlm.matrix)))
+  }
   check_no_penalty(fe_pen, cov_pen)
   if (missing(y)) {
     abort("argument", "`y`, the response, is missing.", argument = "y")
@@ -232,7 +237,9 @@ mixedlm.numeric <- function(formula, y, ...) {
 #' @export
 mixedlm.merMod <- function(formula, REML, start = NULL, free = NULL,
                            method = "newton", control = mixedlm_control(), ...) {
-  check_no_dots(list(...), names(formals(mixedlm.merMod)))
+  if (...length()) {
+    check_no_dots(substitute(list(...))[-1L], names(formals(mixedlm.merMod)))
+  }
   model <- model_of_lmer(formula)
   settings <- check_settings(if (missing(REML)) model$reml else REML, method, control)
   frame <- drop_zero_weights(model$frame)
@@ -308,8 +315,17 @@ model_of_lmer <- function(fit) {
     }
   }
   list(
-    parsed = parse_formula(formula, data = frame), frame = frame,
+    parsed = parse_formula(formula, data = data_of_dot(formula, given)),
+    frame = frame,
     contrasts = attr(get("X", attr(fit, "pp")), "contrasts"),
     reml = dims[["REML"]] > 0, call = call
   )
+}
+
+# Only a `.` in the formula needs the data that the fit was made from.
+data_of_dot <- function(formula, given) {
+  if (!"." %in% all.names(formula)) {
+    return(NULL)
+  }
+  tryCatch(eval(given$data, environment(formula)), error = function(e) NULL)
 }
