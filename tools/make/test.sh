@@ -22,7 +22,7 @@ if unchanged rust "$rust_inputs"; then
 else
   before=$failures
   say "Rust: rustfmt"
-  run_logged "$work/rustfmt.log" cargo fmt --manifest-path $manifest --all --check || fail rustfmt
+  run_logged "$work/rustfmt.log" cargo fmt --manifest-path $manifest --all --check -- --color never || fail rustfmt
   say "Rust: clippy (the first time checks all crates: a minute or two)"
   run_logged "$work/clippy.log" cargo clippy --manifest-path $manifest --locked --workspace \
     --all-targets -- -D warnings || fail clippy
