@@ -76,7 +76,8 @@ describe <- function(x) {
     return(paste0("the formula ", one_line(x)))
   }
   if (is.matrix(x)) {
-    return(sprintf("a %s matrix of %d x %d", typeof(x), nrow(x), ncol(x)))
+    type <- if (is.double(x)) "numeric" else typeof(x)
+    return(sprintf("a matrix of %d x %d (%s)", nrow(x), ncol(x), type))
   }
   if (is.object(x)) {
     return(paste0("an object of class ", quote_names(class(x)[1L])))
@@ -86,7 +87,8 @@ describe <- function(x) {
   }
   if (is.atomic(x)) {
     type <- if (is.double(x)) "numeric" else typeof(x)
-    return(sprintf("a %s vector of length %d", type, length(x)))
+    article <- if (type == "integer") "an" else "a"
+    return(sprintf("%s %s vector of length %d", article, type, length(x)))
   }
   if (is.list(x)) {
     return(sprintf("a list of length %d", length(x)))
@@ -118,7 +120,7 @@ suggest <- function(name, candidates) {
   }
   d <- utils::adist(name, candidates, ignore.case = TRUE)[1L, ]
   best <- which.min(d)
-  if (d[best] > max(1, nchar(name) %/% 3L)) {
+  if (d[best] > max(min(2L, nchar(name) - 1L), nchar(name) %/% 3L)) {
     return("")
   }
   paste0(" Did you mean ", quote_names(candidates[best]), "?")
