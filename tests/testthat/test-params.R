@@ -30,7 +30,7 @@ test_that("a mask holds elements of the Cholesky factor at the start, the identi
   mask <- mixedlm_params(cov_re = matrix(c(1, 1, 1, 0), 2))
   made <- set_parameters(model(), NULL, mask)
   expect_identical(made$terms[[1L]]$free, c(TRUE, TRUE, FALSE))
-  expect_identical(made$start, c(NA, NA, 1))
+  expect_equal(made$start, c(sqrt(4 / nrow(d)), 0, 1))
   from <- mixedlm_params(cov_re = matrix(c(4, 2, 2, 10), 2))
   expect_equal(set_parameters(model(), from, mask)$start, c(2, 1, 3))
   # covariances that are held at something else than zero need the full structure
@@ -42,10 +42,16 @@ test_that("a mask holds elements of the Cholesky factor at the start, the identi
 test_that("components are held by name or by place", {
   vc <- list(f = ~ 0 + f, a = ~ 0 + x)
   by_name <- set_parameters(model(~1, vc), mixedlm_params(vcomp = c(f = 4, a = 9)), mixedlm_params(vcomp = c(f = 0, a = 1)))
-  expect_identical(by_name$start, c(NA, 3, 2))
+  expect_equal(by_name$start, c(sqrt(4 / nrow(d)), 3, 2))
   expect_identical(lapply(by_name$terms, `[[`, "free"), list(NULL, NULL, FALSE))
   by_place <- set_parameters(model(~1, vc), mixedlm_params(vcomp = c(9, 4)), mixedlm_params(vcomp = c(1, 0)))
   expect_identical(by_place$start, by_name$start)
+})
+
+test_that("terms that start says nothing about start on their own scale", {
+  vc <- list(a = ~ 0 + x)
+  made <- set_parameters(model(~1, vc), mixedlm_params(cov_re = 4), NULL)
+  expect_equal(made$start, c(2, sqrt(4 / sum(d$x^2))))
 })
 
 test_that("start is read from lme4's theta and from statsmodels' scale alike", {
