@@ -5,7 +5,16 @@
 #' @useDynLib mixedlm, .registration = TRUE
 NULL
 
-# Version of the numerical core.
-rs_version <- function() .Call(wrap__rs_version)
+# Fit a model.
+rs_fit <- function(problem, options) .Call(wrap__rs_fit, problem, options)
+
+# Fit a model once per value of one relative variance that is held there.
+rs_profile <- function(problem, options) .Call(wrap__rs_profile, problem, options)
+
+# The criterion and its derivatives at given parameters.
+rs_evaluate <- function(problem, options) .Call(wrap__rs_evaluate, problem, options)
+
+# Conditional covariances of the random effects at given parameters.
+rs_variances <- function(problem, options) .Call(wrap__rs_variances, problem, options)
 
 # nolint end

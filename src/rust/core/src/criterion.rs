@@ -53,6 +53,8 @@ pub struct Derivatives {
     pub hessian: Vec<f64>,
     /// Derivative of `r2` in the same basis, `r`; empty when the Hessian was not asked for.
     pub r2_gradient: Vec<f64>,
+    /// Derivative of beta (kept columns) in the same basis, `p x r`; empty when the Hessian was not asked for.
+    pub beta_gradient: Vec<f64>,
 }
 
 /// A model whose criterion can be evaluated. The optimiser does not know which engine it drives.

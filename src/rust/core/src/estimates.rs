@@ -3,7 +3,7 @@
 use crate::criterion::{Derivatives, Order, TermShape, Value};
 use crate::design::Design;
 use crate::error::{Error, Result};
-use crate::grouped::{conditional_modes, Grouped};
+use crate::grouped::{conditional_modes, conditional_variances, Grouped};
 use crate::criterion::Criterion;
 use crate::params::congruence_map;
 
@@ -96,7 +96,8 @@ pub fn estimates(engine: &mut Grouped<'_>, lambda: &[Vec<f64>]) -> Result<Estima
         .zip(&scaling.z)
         .map(|(b, z)| b.iter().enumerate().map(|(k, v)| v * (scaling.y / z[k % z.len()])).collect())
         .collect();
-    let derivatives = rescale(derivatives, engine.shapes(), &divisors, per_unit);
+    let beta_units: Vec<f64> = kept.iter().map(|j| scaling.y / scaling.x[*j]).collect();
+    let derivatives = rescale(derivatives, engine.shapes(), &divisors, per_unit, &beta_units);
     Ok(Estimates {
         beta,
         beta_covariance,
@@ -111,8 +112,23 @@ pub fn estimates(engine: &mut Grouped<'_>, lambda: &[Vec<f64>]) -> Result<Estima
     })
 }
 
+/// Per term the conditional covariances relative to sigma^2, `q x q x levels`, in the user's units.
+///
+/// # Errors
+/// [`Error::Numerical`].
+pub fn conditional_variances_in_user_units(engine: &Grouped<'_>) -> Result<Vec<Vec<f64>>> {
+    let mut variances = conditional_variances(engine)?;
+    for (v, d) in variances.iter_mut().zip(divisors(engine)) {
+        let q = d.len();
+        for (k, value) in v.iter_mut().enumerate() {
+            *value /= d[k % q] * d[k / q % q];
+        }
+    }
+    Ok(variances)
+}
+
 /// Derivatives with respect to Psi in user's units: `Psi (engine) = D Psi (user) D`.
-fn rescale(derivatives: Derivatives, shapes: &[TermShape], divisors: &[Vec<f64>], per_unit: f64) -> Derivatives {
+fn rescale(derivatives: Derivatives, shapes: &[TermShape], divisors: &[Vec<f64>], per_unit: f64, beta_units: &[f64]) -> Derivatives {
     let mut factor = Vec::new();
     for (shape, d) in shapes.iter().zip(divisors) {
         let q = shape.q;
@@ -131,7 +147,10 @@ fn rescale(derivatives: Derivatives, shapes: &[TermShape], divisors: &[Vec<f64>]
         .collect();
     let hessian = derivatives.hessian.iter().enumerate().map(|(k, v)| v * factor[k % r] * factor[k / r]).collect();
     let r2_gradient = derivatives.r2_gradient.iter().zip(&factor).map(|(v, f)| v * f * per_unit).collect();
-    Derivatives { gradient, hessian, r2_gradient }
+    let p = beta_units.len().max(1);
+    let unit = |k: usize| beta_units[k % p] * factor[k / p];
+    let beta_gradient = derivatives.beta_gradient.iter().enumerate().map(|(k, v)| v * unit(k)).collect();
+    Derivatives { gradient, hessian, r2_gradient, beta_gradient }
 }
 
 /// `X beta + Z b + offset` for every row.

@@ -2,17 +2,20 @@
 
 use std::sync::atomic::AtomicBool;
 
+use crate::covstruct::Structure;
+use crate::criterion::Criterion;
 use crate::design::{Design, Estimation};
 use crate::em::em_step;
 use crate::error::{Error, Result};
-use crate::estimates::{estimates, to_engine, Estimates};
+use crate::estimates::{conditional_variances_in_user_units, estimates, to_engine, Estimates};
 use crate::grouped::Grouped;
+use crate::linalg::{matmul, semidefinite_cholesky, transpose};
 use crate::objective::{Objective, Observer};
 use crate::optimizer::{Method, Settings};
 use crate::parallel::Workers;
 use crate::params::Coordinates;
-use crate::reduction::{reduce, Reduced};
-use crate::verdict::{minimise_and_certify, Certificate};
+use crate::reduction::reduce;
+use crate::verdict::{minimise_and_certify, Certificate, Verdict};
 
 /// What to fit and how.
 #[derive(Debug, Clone)]
@@ -61,10 +64,9 @@ pub struct Fit {
 /// # Errors
 /// [`Error::InvalidInput`] for data or models that cannot be fitted, [`Error::Interrupted`] when `stop` becomes true.
 pub fn fit(design: &Design<'_>, options: &Options, stop: &AtomicBool, observer: Option<Observer<'_>>) -> Result<Fit> {
-    design.check()?;
     let workers = Workers::new(threads_for(design, options.threads), stop)?;
-    let reduced = reduce(design, options.rank_tolerance, &workers)?;
-    fit_reduced(design, reduced, options, &workers, observer)
+    let mut engine = engine(design, options, &workers)?;
+    fit_engine(design, &mut engine, options, observer)
 }
 
 /// Threads cost more than they bring on small data.
@@ -76,29 +78,28 @@ fn threads_for(design: &Design<'_>, threads: usize) -> usize {
     }
 }
 
+/// The engine of a design, checked and reduced.
+fn engine<'w>(design: &Design<'_>, options: &Options, workers: &'w Workers<'w>) -> Result<Grouped<'w>> {
+    design.check()?;
+    let reduced = reduce(design, options.rank_tolerance, workers)?;
+    Grouped::new(design, reduced, options.estimation, workers)
+}
+
 /// Fit a model whose data were reduced before.
-///
-/// # Errors
-/// As [`fit`].
-pub fn fit_reduced(
+fn fit_engine(
     design: &Design<'_>,
-    reduced: Reduced,
+    engine: &mut Grouped<'_>,
     options: &Options,
-    workers: &Workers<'_>,
     observer: Option<Observer<'_>>,
 ) -> Result<Fit> {
-    let mut engine = Grouped::new(design, reduced, options.estimation, workers)?;
     let start = match &options.start {
-        Some(packed) => Some(to_engine(&engine, &unpack(design, packed)?)),
+        Some(packed) => Some(to_engine(engine, &unpack(design, packed)?)),
         None => None,
     };
     let free: Vec<Vec<bool>> = design.terms.iter().map(|t| t.free.clone()).collect();
-    let coordinates = {
-        use crate::criterion::Criterion;
-        Coordinates::new(engine.shapes(), &engine.reduced().gram, &free, start.as_deref())?
-    };
+    let coordinates = Coordinates::new(engine.shapes(), &engine.reduced().gram, &free, start.as_deref())?;
     let (certificate, evaluations) = {
-        let objective = Objective::new(&mut engine, &coordinates, observer);
+        let objective = Objective::new(engine, &coordinates, observer);
         let mut x = coordinates.start();
         if start.is_none() && options.settings.method != Method::Em {
             for _ in 0..options.settings.em_steps {
@@ -108,7 +109,7 @@ pub fn fit_reduced(
         let certificate = minimise_and_certify(&objective, x, &options.settings)?;
         (certificate, objective.evaluations())
     };
-    let estimates = estimates(&mut engine, &coordinates.lambda(&certificate.x))?;
+    let estimates = estimates(engine, &coordinates.lambda(&certificate.x))?;
     Ok(Fit {
         estimates,
         certificate,
@@ -116,6 +117,147 @@ pub fn fit_reduced(
         evaluations,
         log_weights: engine.reduced().log_weights,
     })
+}
+
+/// A relative variance that is held at several values.
+#[derive(Debug, Clone)]
+pub struct ProfileTarget {
+    /// The term.
+    pub term: usize,
+    /// Its column.
+    pub column: usize,
+    /// The values of the relative variance (element of Psi).
+    pub values: Vec<f64>,
+}
+
+/// The best fit with one relative variance held.
+#[derive(Debug, Clone)]
+pub struct ProfilePoint {
+    /// The relative variance.
+    pub value: f64,
+    /// Residual variance of the fit.
+    pub sigma2: f64,
+    /// Its criterion.
+    pub criterion: f64,
+    /// What it reached.
+    pub verdict: Verdict,
+}
+
+/// Fit once for each value of a relative variance, starting from `options.start`. The column that is held is moved to
+/// the front of its term, where its variance is the square of one element of Lambda.
+///
+/// # Errors
+/// As [`fit`]; [`Error::InvalidInput`] (`"profile"`) when there is no such variance or it is restricted already.
+pub fn profile(
+    design: &Design<'_>,
+    options: &Options,
+    target: &ProfileTarget,
+    stop: &AtomicBool,
+    observer: Option<Observer<'_>>,
+) -> Result<Vec<ProfilePoint>> {
+    let (mut design, mut options) = (design.clone(), options.clone());
+    let Some(term) = design.terms.get_mut(target.term).filter(|t| target.column < t.columns.len()) else {
+        return Err(Error::invalid("profile", "there is no such variance"));
+    };
+    let q = term.columns.len();
+    let held = match term.structure {
+        Structure::Diagonal => target.column,
+        Structure::Unstructured | Structure::Scalar => 0,
+    };
+    if term.free.contains(&false) && target.column > 0 && term.structure == Structure::Unstructured {
+        return Err(Error::invalid("profile", "elements of the covariance are held fixed already"));
+    }
+    if term.free.is_empty() {
+        term.free = vec![true; term.structure.packed_len(q)];
+    }
+    term.free[held] = false;
+    let mut start = options.start.take().ok_or_else(|| Error::invalid("start", "a profile needs a start"))?;
+    if term.structure == Structure::Unstructured && target.column > 0 {
+        term.columns.swap(0, target.column);
+        start[target.term] = swap_first(&start[target.term], q, target.column);
+    }
+    let workers = Workers::new(threads_for(&design, options.threads), stop)?;
+    let mut engine = engine(&design, &options, &workers)?;
+    let mut points = Vec::new();
+    for value in &target.values {
+        let mut from = start.clone();
+        from[target.term][held] = value.max(0.0).sqrt();
+        options.start = Some(from);
+        let fit = fit_engine(&design, &mut engine, &options, observer)?;
+        points.push(ProfilePoint {
+            value: *value,
+            sigma2: fit.estimates.sigma2,
+            criterion: fit.estimates.value.criterion,
+            verdict: fit.certificate.verdict,
+        });
+    }
+    Ok(points)
+}
+
+/// The packed factor of `P Psi P'` where P swaps the first column with another one.
+fn swap_first(packed: &[f64], q: usize, column: usize) -> Vec<f64> {
+    let lambda = Structure::Unstructured.lambda(q, packed);
+    let psi = matmul(&lambda, &transpose(&lambda, q, q), q, q, q);
+    let place = |i: usize| match i {
+        0 => column,
+        i if i == column => 0,
+        i => i,
+    };
+    let swapped: Vec<f64> = (0..q * q).map(|k| psi[place(k / q) * q + place(k % q)]).collect();
+    Structure::Unstructured.pack(q, &semidefinite_cholesky(&swapped, q, 1e-14))
+}
+
+/// The criterion at given parameters, with derivatives in the packed elements of Lambda.
+#[derive(Debug, Clone)]
+pub struct Evaluation {
+    /// `-2 l`.
+    pub criterion: f64,
+    /// Residual variance.
+    pub sigma2: f64,
+    /// Gradient.
+    pub gradient: Vec<f64>,
+    /// Hessian, column-major.
+    pub hessian: Vec<f64>,
+}
+
+/// Evaluate at `options.start`.
+///
+/// # Errors
+/// As [`fit`].
+pub fn evaluate(design: &Design<'_>, options: &Options, stop: &AtomicBool) -> Result<Evaluation> {
+    let workers = Workers::new(threads_for(design, options.threads), stop)?;
+    let mut engine = engine(design, options, &workers)?;
+    let lambda = start_lambda(design, options)?;
+    let at = to_engine(&engine, &lambda);
+    let estimates = estimates(&mut engine, &at)?;
+    let plain = Coordinates::plain(engine.shapes(), &lambda);
+    let x = plain.start();
+    Ok(Evaluation {
+        criterion: estimates.value.criterion,
+        sigma2: estimates.sigma2,
+        gradient: plain.gradient(&x, &estimates.derivatives),
+        hessian: plain.hessian(&x, &estimates.derivatives),
+    })
+}
+
+/// Per term the conditional covariances of the random effects given the data and beta, relative to sigma^2, at
+/// `options.start`: `q x q x levels`, column-major.
+///
+/// # Errors
+/// As [`fit`].
+pub fn variances(design: &Design<'_>, options: &Options, stop: &AtomicBool) -> Result<Vec<Vec<f64>>> {
+    let workers = Workers::new(threads_for(design, options.threads), stop)?;
+    let mut engine = engine(design, options, &workers)?;
+    let at = to_engine(&engine, &start_lambda(design, options)?);
+    engine.value(&at)?;
+    conditional_variances_in_user_units(&engine)
+}
+
+fn start_lambda(design: &Design<'_>, options: &Options) -> Result<Vec<Vec<f64>>> {
+    match &options.start {
+        Some(packed) => unpack(design, packed),
+        None => Err(Error::invalid("start", "parameters are needed")),
+    }
 }
 
 /// Per term Lambda from packed elements.

@@ -155,6 +155,22 @@ impl Coordinates {
         Ok(Coordinates { terms })
     }
 
+    /// Coordinates without whitening, all elements free, at `lambda`.
+    pub fn plain(shapes: &[TermShape], lambda: &[Vec<f64>]) -> Self {
+        let term = |(shape, lambda): (&TermShape, &Vec<f64>)| {
+            let q = shape.q;
+            let identity: Vec<f64> = (0..q * q).map(|k| if k % (q + 1) == 0 { 1.0 } else { 0.0 }).collect();
+            TermCoordinates {
+                shape: *shape,
+                whitener: identity.clone(),
+                inverse: identity,
+                free: vec![true; shape.packed_len()],
+                packed: shape.structure.pack(q, lambda),
+            }
+        };
+        Coordinates { terms: shapes.iter().zip(lambda).map(term).collect() }
+    }
+
     /// The number of free parameters.
     pub fn len(&self) -> usize {
         self.terms.iter().flat_map(|t| &t.free).filter(|f| **f).count()

@@ -117,7 +117,8 @@ impl Grouped<'_> {
             }
         }
         if order == Order::Gradient {
-            return Derivatives { gradient, hessian: Vec::new(), r2_gradient: Vec::new() };
+            let (hessian, r2_gradient, beta_gradient) = Default::default();
+            return Derivatives { gradient, hessian, r2_gradient, beta_gradient };
         }
         let (r, d) = (self.directions.len(), self.reduced.p() + 1);
         let mut hessian = sums.hessian;
@@ -128,7 +129,18 @@ impl Grouped<'_> {
         }
         let per_unit = self.root.r2 / self.denominator();
         let r2_gradient = (0..r).map(|j| sums.root[j * d * d] * per_unit).collect();
-        Derivatives { gradient, hessian, r2_gradient }
+        let beta_gradient = (0..r).flat_map(|j| self.beta_gradient(&sums.root[j * d * d..(j + 1) * d * d])).collect();
+        Derivatives { gradient, hessian, r2_gradient, beta_gradient }
+    }
+
+    /// `d beta = S (M v)_x` for the derivative M of the root's message.
+    fn beta_gradient(&self, message: &[f64]) -> Vec<f64> {
+        let p = self.reduced.p();
+        let scale = (self.root.r2 / self.denominator()).sqrt();
+        let in_coordinates = |k: usize| message[(k + 1) * (p + 1)];
+        (0..p)
+            .map(|i| scale * (i..p).map(|k| self.root.r_inverse[k * p + i] * in_coordinates(k)).sum::<f64>())
+            .collect()
     }
 }
 

@@ -9,7 +9,7 @@ mod derivatives;
 mod evaluate;
 mod modes;
 
-pub use modes::conditional_modes;
+pub use modes::{conditional_modes, conditional_variances};
 
 use crate::criterion::{Criterion, Derivatives, Order, TermShape, Value};
 use crate::design::{Design, Estimation};

@@ -1,0 +1,172 @@
+# The only caller of the generated wrappers: what goes to the numerical core and
+# what comes back. What is not "ok" becomes a classed condition here.
+
+# The design as the core wants it.
+engine_problem <- function(design, free = NULL) {
+  terms <- lapply(seq_along(design$terms), function(k) {
+    term <- design$terms[[k]]
+    list(
+      factor = term$factor, x_columns = as_integer(term$x_columns),
+      z = term$z, structure = term$structure, free = free[[k]]
+    )
+  })
+  list(
+    x = design$x, y = design$y, weights = design$weights,
+    offset = design$offset, factors = lapply(design$factors, `[[`, "codes"),
+    n_levels = vapply(design$factors, function(f) length(f$levels), 0L),
+    terms = terms
+  )
+}
+
+as_integer <- function(x) if (is.null(x)) NULL else as.integer(x)
+
+engine_options <- function(reml, method, control, start) {
+  maxit <- control$maxit
+  if (is.null(maxit)) {
+    maxit <- if (method == "newton") 200L else 10000L
+  }
+  list(
+    reml = reml, method = method, maxit = maxit, tol = control$tol,
+    em_steps = control$em_steps, rank_tol = control$rank_tol,
+    threads = control$threads, progress = control$progress,
+    start = if (is.null(start)) NULL else as.double(start)
+  )
+}
+
+engine_fit <- function(design, reml, method, control, start = NULL, free = NULL) {
+  options <- engine_options(reml, method, control, start)
+  raw <- engine_answer(rs_fit(engine_problem(design, free), options), design)
+  raw$rank <- length(raw$kept)
+  beta <- rep.int(NA_real_, ncol(design$x))
+  beta[raw$kept] <- raw$beta
+  raw$beta <- beta
+  raw$method <- method
+  raw$engine <- "grouped"
+  raw$reason <- if (length(design$factors) > 1L) "nested factors" else "one grouping factor"
+  raw$threads <- control$threads
+  raw$messages <- character()
+  tell_aliased(design, raw)
+  warn_verdict(raw)
+  raw
+}
+
+# Refits with one relative variance held at each of `values`.
+engine_profile <- function(fit, term, column, values) {
+  design <- design_of(fit)
+  options <- engine_options(
+    field(fit, "reml"), "newton", field(fit, "control"), packed_theta(fit)
+  )
+  options$term <- as.integer(term)
+  options$column <- as.integer(column)
+  options$values <- as.double(values)
+  problem <- engine_problem(design, lapply(design$terms, `[[`, "free"))
+  answer <- engine_answer(rs_profile(problem, options), design)
+  data.frame(
+    value = answer$value, scale = answer$scale, criterion = answer$criterion,
+    verdict = answer$verdict
+  )
+}
+
+# Criterion, gradient and Hessian in the packed relative factors `theta`.
+engine_evaluate <- function(fit, theta = packed_theta(fit)) {
+  design <- design_of(fit)
+  options <- engine_options(field(fit, "reml"), "newton", field(fit, "control"), theta)
+  engine_answer(rs_evaluate(engine_problem(design), options), design)
+}
+
+# Per term the conditional covariance matrices, user's scale: an array, effects
+# x effects x levels.
+engine_condvar <- function(fit) {
+  design <- design_of(fit)
+  options <- engine_options(
+    field(fit, "reml"), "newton", field(fit, "control"), packed_theta(fit)
+  )
+  answer <- engine_answer(rs_variances(engine_problem(design), options), design)
+  lapply(answer$variances, function(v) v * field(fit, "scale"))
+}
+
+# The design that a fit was made from, built again from its frame.
+design_of <- function(fit) {
+  design <- build_design(field(fit, "parsed"), field(fit, "frame"), field(fit, "contrasts"))
+  design <- set_parameters(design, field(fit, "start"), field(fit, "free"))
+  if (is.null(design$held)) design else drop_held(design)
+}
+
+# All elements of the relative factors that their structures allow, term by
+# term.
+packed_theta <- function(fit) {
+  pack <- function(term, theta) {
+    switch(term$structure,
+      unstructured = theta[lower.tri(theta, diag = TRUE)],
+      diagonal = diag(theta),
+      scalar = theta[1L]
+    )
+  }
+  unlist(Map(pack, field(fit, "random"), field(fit, "theta")), use.names = FALSE)
+}
+
+# An answer of the core, or the condition that it stands for.
+engine_answer <- function(answer, design) {
+  status <- answer$status
+  if (identical(status, "ok")) {
+    return(answer)
+  }
+  if (identical(status, "interrupted")) {
+    signal_interrupt()
+  }
+  what <- if (status %in% names(engine_classes)) engine_classes[[status]] else "engine"
+  text <- answer$message
+  if (identical(status, "crossed")) {
+    names <- vapply(design$factors, `[[`, "", "name")
+    text <- paste0(
+      "The grouping factors ", quote_names(names), " are not nested in each ",
+      "other. Crossed random effects cannot be fitted yet."
+    )
+  }
+  abort(what, text)
+}
+
+# Status of the core -> class of the condition.
+engine_classes <- list(
+  crossed = "crossed", memory = "memory", degrees_of_freedom = "rows",
+  perfect_fit = "perfect_fit", scale = "scale", numerical = "numerical",
+  start = "start", method = "method", profile = "profile", bug = "bug"
+)
+
+# As if the user's Ctrl-C had been handled here: handlers for interrupts see it,
+# else control goes back to the prompt.
+signal_interrupt <- function() {
+  condition <- structure(
+    class = c("interrupt", "condition"), list(message = "", call = NULL)
+  )
+  signalCondition(condition)
+  invokeRestart("abort")
+}
+
+tell_aliased <- function(design, raw) {
+  aliased <- colnames(design$x)[is.na(raw$beta)]
+  if (length(aliased)) {
+    inform("rank", paste0(
+      "The fixed-effects design is rank deficient: no coefficient for ",
+      quote_names(aliased), "."
+    ), columns = aliased)
+  }
+}
+
+warn_verdict <- function(raw) {
+  text <- switch(raw$verdict,
+    flat = paste0(
+      "The data do not identify every variance parameter: along some direction ",
+      "the criterion does not change. The fit is one of many."
+    ),
+    maxit = paste0(
+      "The optimiser stopped after ", raw$iterations, " iterations; the ",
+      "criterion could still fall by about ", format(raw$decrement, digits = 2L),
+      ". Raise `maxit` in mixedlm_control(), or use method = \"newton\"."
+    ),
+    saddle = "The optimiser stopped at a saddle point: the criterion still falls in some direction."
+  )
+  if (!is.null(text)) {
+    warn(raw$verdict, text, verdict = raw$verdict)
+  }
+}

@@ -1,0 +1,226 @@
+//! From R's lists to borrowed designs and options.
+
+use extendr_api::prelude::*;
+use mixedlm_core::covstruct::Structure;
+use mixedlm_core::design::{Column, Design, Estimation, Factor, Term};
+use mixedlm_core::fit::{Options, ProfileTarget};
+use mixedlm_core::optimizer::{Method, Settings};
+use mixedlm_core::{Error, Result};
+
+/// R objects that stay protected while slices of them are in use.
+pub struct Held {
+    problem: Named,
+    options: Named,
+    factors: Vec<Robj>,
+    terms: Vec<Named>,
+}
+
+/// A named list.
+struct Named(Vec<(String, Robj)>);
+
+impl Named {
+    fn new(list: &List) -> Self {
+        Named(list.iter().map(|(name, value)| (name.to_string(), value)).collect())
+    }
+
+    /// An element that may be missing or NULL.
+    fn find(&self, name: &str) -> Option<&Robj> {
+        self.0.iter().find(|(n, v)| n == name && !v.is_null()).map(|(_, v)| v)
+    }
+
+    fn reals(&self, name: &'static str) -> Result<Option<&[f64]>> {
+        match self.find(name) {
+            None => Ok(None),
+            Some(v) => v.as_real_slice().map(Some).ok_or_else(|| wrong(name, "a double vector")),
+        }
+    }
+
+    fn integers(&self, name: &'static str) -> Result<Option<&[i32]>> {
+        match self.find(name) {
+            None => Ok(None),
+            Some(v) => v.as_integer_slice().map(Some).ok_or_else(|| wrong(name, "an integer vector")),
+        }
+    }
+
+    fn number(&self, name: &'static str, default: f64) -> Result<f64> {
+        match self.find(name) {
+            None => Ok(default),
+            Some(v) => {
+                let value = v.as_real().or_else(|| v.as_integer().map(f64::from));
+                value.filter(|x| x.is_finite()).ok_or_else(|| wrong(name, "a number"))
+            }
+        }
+    }
+
+    fn count(&self, name: &'static str, default: usize) -> Result<usize> {
+        let value = self.number(name, default as f64)?;
+        if value < 0.0 || value > f64::from(i32::MAX) {
+            return Err(wrong(name, "a count"));
+        }
+        Ok(value as usize)
+    }
+
+    fn flag(&self, name: &'static str) -> bool {
+        self.find(name).and_then(|v| v.as_bool()).unwrap_or(false)
+    }
+
+    fn text(&self, name: &'static str) -> Result<String> {
+        let value = self.find(name).and_then(|v| v.as_str());
+        value.map(str::to_string).ok_or_else(|| wrong(name, "a string"))
+    }
+}
+
+fn wrong(name: &str, expected: &str) -> Error {
+    Error::invalid("shape", format!("{name} must be {expected}"))
+}
+
+fn elements(value: Option<&Robj>) -> Vec<Robj> {
+    value.and_then(|v| v.as_list()).map(|l| l.values().collect()).unwrap_or_default()
+}
+
+/// A call, converted.
+pub struct Call<'a> {
+    /// The data.
+    pub design: Design<'a>,
+    /// The settings.
+    pub options: Options,
+    target: Option<ProfileTarget>,
+}
+
+impl Call<'_> {
+    /// What is to be profiled.
+    pub fn profile(&self) -> Result<ProfileTarget> {
+        self.target.clone().ok_or_else(|| wrong("profile", "given"))
+    }
+}
+
+impl Held {
+    /// Hold on to the elements of a problem and of options.
+    pub fn new(problem: &List, options: &List) -> Self {
+        let (problem, options) = (Named::new(problem), Named::new(options));
+        let factors = elements(problem.find("factors"));
+        let terms = elements(problem.find("terms"));
+        let terms = terms.iter().filter_map(|t| t.as_list()).map(|t| Named::new(&t)).collect();
+        Held { problem, options, factors, terms }
+    }
+
+    /// Whether the call asks for a progress line.
+    pub fn wants_progress(&self) -> bool {
+        self.options.flag("progress")
+    }
+
+    /// The call.
+    ///
+    /// # Errors
+    /// [`Error::InvalidInput`] for missing elements and wrong types.
+    pub fn call(&self) -> Result<Call<'_>> {
+        let y = self.problem.reals("y")?.ok_or_else(|| wrong("y", "given"))?;
+        let x = self.problem.reals("x")?.ok_or_else(|| wrong("x", "given"))?;
+        let p = if y.is_empty() { 0 } else { x.len() / y.len() };
+        let levels = self.problem.integers("n_levels")?.unwrap_or(&[]);
+        let mut factors = Vec::new();
+        for (codes, count) in self.factors.iter().zip(levels) {
+            let codes = codes.as_integer_slice().ok_or_else(|| wrong("factors", "integer codes"))?;
+            let levels = usize::try_from(*count).map_err(|_| wrong("n_levels", "a count"))?;
+            factors.push(Factor { codes, levels });
+        }
+        let design = Design {
+            y,
+            x,
+            p,
+            weights: self.problem.reals("weights")?,
+            offset: self.problem.reals("offset")?,
+            terms: self.terms.iter().map(|t| term(t, y.len())).collect::<Result<_>>()?,
+            factors,
+        };
+        let options = self.options(&design)?;
+        let target = self.target()?;
+        Ok(Call { design, options, target })
+    }
+
+    fn options(&self, design: &Design<'_>) -> Result<Options> {
+        let o = &self.options;
+        let defaults = Settings::default();
+        let estimation = if o.flag("reml") { Estimation::Reml } else { Estimation::Ml };
+        let settings = Settings {
+            method: Method::parse(&o.text("method")?)?,
+            tolerance: o.number("tol", defaults.tolerance)?,
+            max_iterations: o.count("maxit", defaults.max_iterations)?,
+            em_steps: o.count("em_steps", defaults.em_steps)?,
+        };
+        let start = match o.reals("start")? {
+            None => None,
+            Some(values) => Some(split_start(design, values)?),
+        };
+        Ok(Options {
+            estimation,
+            settings,
+            start,
+            rank_tolerance: o.number("rank_tol", 1e-7)?,
+            threads: o.count("threads", 1)?.clamp(1, 256),
+        })
+    }
+
+    fn target(&self) -> Result<Option<ProfileTarget>> {
+        let Some(values) = self.options.reals("values")? else {
+            return Ok(None);
+        };
+        Ok(Some(ProfileTarget {
+            term: self.options.count("term", 0)?.checked_sub(1).ok_or_else(|| wrong("term", "at least 1"))?,
+            column: self.options.count("column", 0)?.checked_sub(1).ok_or_else(|| wrong("column", "at least 1"))?,
+            values: values.to_vec(),
+        }))
+    }
+}
+
+/// Cut the packed elements of all terms into those of each.
+fn split_start(design: &Design<'_>, values: &[f64]) -> Result<Vec<Vec<f64>>> {
+    let mut rest = values;
+    let mut start = Vec::new();
+    for term in &design.terms {
+        let len = term.structure.packed_len(term.columns.len());
+        if rest.len() < len {
+            return Err(wrong("start", "as long as there are parameters"));
+        }
+        let (head, tail) = rest.split_at(len);
+        start.push(head.to_vec());
+        rest = tail;
+    }
+    if rest.is_empty() {
+        Ok(start)
+    } else {
+        Err(wrong("start", "as long as there are parameters"))
+    }
+}
+
+fn term(t: &Named, n: usize) -> Result<Term<'_>> {
+    let structure = match t.text("structure")?.as_str() {
+        "unstructured" => Structure::Unstructured,
+        "diagonal" => Structure::Diagonal,
+        "scalar" => Structure::Scalar,
+        other => return Err(Error::invalid("structure", format!("there is no covariance structure \"{other}\""))),
+    };
+    let columns = match (t.integers("x_columns")?, t.reals("z")?) {
+        (Some(columns), _) => columns.iter().map(|j| shared(*j)).collect::<Result<_>>()?,
+        (None, Some(z)) if n > 0 => z.chunks(n).map(Column::Own).collect(),
+        _ => return Err(wrong("z", "given")),
+    };
+    let free = match t.find("free") {
+        None => Vec::new(),
+        Some(v) => {
+            let flags = v.as_logical_slice().ok_or_else(|| wrong("free", "a logical vector"))?;
+            flags.iter().map(|f| f.is_true()).collect()
+        }
+    };
+    let factor = t.count("factor", 0)?.checked_sub(1).ok_or_else(|| wrong("factor", "at least 1"))?;
+    Ok(Term { factor, columns, structure, free })
+}
+
+/// A column of X by its number, 0 for ones.
+fn shared<'a>(j: i32) -> Result<Column<'a>> {
+    match usize::try_from(j) {
+        Ok(0) => Ok(Column::One),
+        Ok(j) => Ok(Column::Fixed(j - 1)),
+        Err(_) => Err(wrong("x_columns", "column numbers")),
+    }
+}

@@ -1,0 +1,94 @@
+//! From results to R's lists.
+
+use extendr_api::prelude::*;
+use mixedlm_core::design::Design;
+use mixedlm_core::estimates::fitted;
+use mixedlm_core::fit::{Evaluation, Fit, ProfilePoint};
+use mixedlm_core::error::zeros;
+use mixedlm_core::Result;
+
+/// A `rows x cols` R matrix of column-major values.
+fn matrix(values: &[f64], rows: usize, cols: usize) -> Robj {
+    RMatrix::new_matrix(rows, cols, |i, j| values[j * rows + i]).into()
+}
+
+fn square(values: &[f64]) -> Robj {
+    let q = (values.len() as f64).sqrt().round() as usize;
+    matrix(values, q, q)
+}
+
+fn squares(values: &[Vec<f64>]) -> List {
+    List::from_values(values.iter().map(|v| square(v)))
+}
+
+/// The list of a fit.
+pub fn fit_list(design: &Design<'_>, fit: &Fit) -> Result<List> {
+    let (e, c) = (&fit.estimates, &fit.certificate);
+    let mut rows = zeros(design.n(), "the fitted values")?;
+    fitted(design, &fit.kept, &e.beta, &e.modes, &mut rows);
+    let kept: Vec<i32> = fit.kept.iter().map(|j| *j as i32 + 1).collect();
+    let modes = design.terms.iter().zip(&e.modes).map(|(t, b)| {
+        let q = t.columns.len();
+        matrix(b, q, b.len() / q.max(1))
+    });
+    Ok(list!(
+        status = "ok",
+        beta = e.beta.clone(),
+        kept = kept,
+        beta_cov_unscaled = matrix(&e.beta_covariance, fit.kept.len(), fit.kept.len()),
+        sigma2 = e.sigma2,
+        pwrss = e.r2,
+        denominator = e.denominator,
+        criterion = e.value.criterion,
+        logdet_v = e.value.logdet_v,
+        logdet_xvx = e.value.logdet_xvx,
+        log_weights = fit.log_weights,
+        theta = squares(&e.lambda),
+        psi = squares(&e.psi),
+        gradient = squares(&e.derivatives.gradient),
+        hessian_psi = square(&e.derivatives.hessian),
+        dbeta_psi = matrix(&e.derivatives.beta_gradient, fit.kept.len(), e.derivatives.r2_gradient.len()),
+        dr2_psi = e.derivatives.r2_gradient.clone(),
+        b = List::from_values(modes),
+        fitted = rows,
+        verdict = c.verdict.name(),
+        decrement = c.decrement,
+        scaled_gradient = c.gradient.clone(),
+        hessian_eigenvalues = c.eigenvalues.clone(),
+        iterations = c.iterations as i32,
+        evaluations = fit.evaluations as i32
+    ))
+}
+
+/// The points of a profile.
+pub fn profile_list(points: &[ProfilePoint]) -> List {
+    let column = |f: &dyn Fn(&ProfilePoint) -> f64| points.iter().map(f).collect::<Vec<f64>>();
+    list!(
+        status = "ok",
+        value = column(&|p| p.value),
+        scale = column(&|p| p.sigma2),
+        criterion = column(&|p| p.criterion),
+        verdict = points.iter().map(|p| p.verdict.name()).collect::<Vec<_>>()
+    )
+}
+
+/// The criterion and its derivatives in the packed parameters.
+pub fn evaluation_list(e: &Evaluation) -> List {
+    let r = e.gradient.len();
+    list!(
+        status = "ok",
+        criterion = e.criterion,
+        sigma2 = e.sigma2,
+        gradient = e.gradient.clone(),
+        hessian = matrix(&e.hessian, r, r)
+    )
+}
+
+/// Conditional covariances as `q x q x levels` arrays.
+pub fn variance_list(design: &Design<'_>, variances: &[Vec<f64>]) -> List {
+    let arrays = design.terms.iter().zip(variances).map(|(t, v)| {
+        let q = t.columns.len();
+        Robj::from(RMatrix3D::new_matrix3d(q, q, v.len() / (q * q).max(1), |i, j, l| v[(l * q + j) * q + i]))
+    });
+    list!(status = "ok", variances = List::from_values(arrays))
+}

@@ -1,0 +1,129 @@
+//! One call from R: the work runs on a thread of its own while R's thread looks for interrupts and shows progress.
+
+use std::ffi::{c_char, c_int, c_void};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use mixedlm_core::objective::{Observer, Progress};
+use mixedlm_core::{Error, Result};
+
+unsafe extern "C" {
+    fn R_CheckUserInterrupt();
+    fn R_ToplevelExec(fun: Option<unsafe extern "C" fn(*mut c_void)>, data: *mut c_void) -> c_int;
+    fn REprintf(format: *const c_char, ...);
+    fn R_FlushConsole();
+}
+
+unsafe extern "C" fn check(_: *mut c_void) {
+    unsafe { R_CheckUserInterrupt() }
+}
+
+/// Whether the user has asked to stop. Only on R's thread.
+fn interrupted() -> bool {
+    unsafe { R_ToplevelExec(Some(check), std::ptr::null_mut()) == 0 }
+}
+
+/// How often R's thread looks up while the work goes on.
+const LOOK: Duration = Duration::from_millis(50);
+/// How long a fit is silent before it shows progress, and how often it then does.
+const SILENT: Duration = Duration::from_secs(2);
+const REFRESH: Duration = Duration::from_millis(500);
+/// Stack of the working thread.
+const STACK: usize = 16 << 20;
+
+/// Settings of the call.
+pub struct Session {
+    progress: bool,
+}
+
+impl Session {
+    /// A session that shows progress or not.
+    pub fn new(progress: bool) -> Self {
+        Session { progress }
+    }
+
+    /// Run `work` on a thread of its own; it is handed the flag that asks it to stop, and an observer.
+    ///
+    /// # Errors
+    /// Those of the work; [`Error::Bug`] for a panic.
+    pub fn run<T: Send>(&self, work: impl FnOnce(&AtomicBool, Observer<'_>) -> Result<T> + Send) -> Result<T> {
+        let stop = AtomicBool::new(false);
+        let (evaluations, best) = (AtomicUsize::new(0), AtomicU64::new(0));
+        let observer = |p: Progress| {
+            evaluations.store(p.evaluations, Ordering::Relaxed);
+            best.store(p.best.to_bits(), Ordering::Relaxed);
+        };
+        let (done, finished) = mpsc::channel::<()>();
+        std::thread::scope(|scope| {
+            let job = || {
+                // dropped, and thereby noticed, at the end of the work, also by a panic
+                let _done = done;
+                work(&stop, &observer)
+            };
+            let builder = std::thread::Builder::new().stack_size(STACK);
+            let worker = builder
+                .spawn_scoped(scope, job)
+                .map_err(|e| Error::Numerical(format!("a thread could not be started: {e}")))?;
+            let mut display = Display::new(self.progress);
+            while let Err(mpsc::RecvTimeoutError::Timeout) = finished.recv_timeout(LOOK) {
+                if interrupted() {
+                    stop.store(true, Ordering::Relaxed);
+                }
+                display.show(evaluations.load(Ordering::Relaxed), f64::from_bits(best.load(Ordering::Relaxed)));
+            }
+            display.clear();
+            match worker.join() {
+                Ok(_) if stop.load(Ordering::Relaxed) => Err(Error::Interrupted),
+                Ok(result) => result,
+                Err(_) => Err(Error::Bug("the numerical core stopped unexpectedly".to_string())),
+            }
+        })
+    }
+}
+
+/// A line on the console that says where the fit stands.
+struct Display {
+    active: bool,
+    start: Instant,
+    last: Option<Instant>,
+}
+
+impl Display {
+    fn new(active: bool) -> Self {
+        Display { active, start: Instant::now(), last: None }
+    }
+
+    fn show(&mut self, evaluations: usize, best: f64) {
+        let due = match self.last {
+            None => self.start.elapsed() > SILENT,
+            Some(last) => last.elapsed() > REFRESH,
+        };
+        if self.active && due {
+            self.last = Some(Instant::now());
+            let seconds = self.start.elapsed().as_secs_f64();
+            let state = if evaluations == 0 {
+                "reading the data".to_string()
+            } else {
+                format!("{evaluations} evaluations, criterion {best:.4}")
+            };
+            print(&format!("\rmixedlm: {state} ({seconds:.0} s)   "));
+        }
+    }
+
+    fn clear(&self) {
+        if self.last.is_some() {
+            print(&format!("\r{}\r", " ".repeat(78)));
+        }
+    }
+}
+
+/// Print on R's console. Only on R's thread.
+fn print(text: &str) {
+    if let Ok(text) = std::ffi::CString::new(text) {
+        unsafe {
+            REprintf(c"%s".as_ptr(), text.as_ptr());
+            R_FlushConsole();
+        }
+    }
+}
