@@ -11,6 +11,7 @@ use argmin::core::{
 };
 
 use crate::error::Result;
+use crate::objective::Objective;
 use crate::linalg::{dot, symmetric_eigen, Eigen};
 
 /// The state that argmin keeps between iterations.
@@ -25,6 +26,9 @@ pub struct NewtonTrustRegion {
     stalled: usize,
     finished: Option<TerminationReason>,
 }
+
+/// The decrement at which parameters are as precise as the derivatives.
+const POLISHED: f64 = 1e-22;
 
 /// `g'H^-1 g / 2` over the directions of positive curvature, and whether there are others that matter.
 #[derive(Debug, Clone, Copy)]
@@ -194,33 +198,33 @@ where
     }
 }
 
-/// One more full Newton step, kept where it shrinks the gradient (in the metric of the inverse Hessian).
+/// More full Newton steps, at most `steps`, each kept where it shrinks the gradient (in the metric of the inverse
+/// Hessian). They end when the decrement is far below what the criterion itself can show.
 ///
 /// # Errors
 /// Those of the objective.
-pub fn polish(
-    x: Vec<f64>,
-    curvature: &dyn Fn(&[f64]) -> Result<(Vec<f64>, Vec<f64>)>,
-    value: &dyn Fn(&[f64]) -> Result<f64>,
-) -> Result<Vec<f64>> {
-    let (g, h) = curvature(&x)?;
-    let before = symmetric_eigen(&h, x.len())?;
-    if before.values[0] <= 0.0 {
-        return Ok(x);
+pub fn polish(objective: &Objective<'_>, mut x: Vec<f64>, steps: usize) -> Result<Vec<f64>> {
+    for _ in 0..steps {
+        let (g, h) = objective.curvature(&x)?;
+        let before = symmetric_eigen(&h, x.len())?;
+        let reached = decrement(&g, &before).value;
+        if before.values[0] <= 0.0 || reached < POLISHED {
+            break;
+        }
+        let d = trust_region_step(&g, &before, f64::MAX.sqrt());
+        let trial: Vec<f64> = x.iter().zip(&d).map(|(a, b)| a + b).collect();
+        let (old, new) = (objective.value(&x)?, objective.value(&trial)?);
+        if !new.is_finite() || new > old + 1e-13 * old.abs().max(1.0) {
+            break;
+        }
+        let (g, h) = objective.curvature(&trial)?;
+        let after = symmetric_eigen(&h, x.len())?;
+        if after.values[0] <= 0.0 || decrement(&g, &after).value >= reached {
+            break;
+        }
+        x = trial;
     }
-    let d = trust_region_step(&g, &before, f64::MAX.sqrt());
-    let trial: Vec<f64> = x.iter().zip(&d).map(|(a, b)| a + b).collect();
-    let (old, new) = (value(&x)?, value(&trial)?);
-    if !new.is_finite() || new > old + 1e-13 * old.abs().max(1.0) {
-        return Ok(x);
-    }
-    let (g_new, h_new) = curvature(&trial)?;
-    let after = symmetric_eigen(&h_new, x.len())?;
-    if after.values[0] > 0.0 && decrement(&g_new, &after).value < decrement(&g, &before).value {
-        Ok(trial)
-    } else {
-        Ok(x)
-    }
+    Ok(x)
 }
 
 #[cfg(test)]

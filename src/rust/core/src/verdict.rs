@@ -57,6 +57,8 @@ pub struct Certificate {
 const NEGLIGIBLE: f64 = 1e-7;
 /// A change of `-2 l` per squared relative change of a parameter below which the data say nothing of it.
 const FLAT: f64 = 1e-6;
+/// Newton steps after the optimiser has stopped.
+const POLISHES: usize = 3;
 /// How often a saddle is left.
 const ROUNDS: usize = 6;
 
@@ -69,12 +71,8 @@ pub fn minimise_and_certify(objective: &Objective<'_>, start: Vec<f64>, settings
     let newton = Settings { method: Method::Newton, ..*settings };
     for round in 0..ROUNDS {
         stop.x = snap(objective, stop.x)?;
-        let polishes = if settings.method == Method::Newton { 1 } else { 3 };
-        for _ in 0..polishes {
-            if stop.x.is_empty() {
-                break;
-            }
-            stop.x = polish(stop.x, &|x| objective.curvature(x), &|x| objective.value(x))?;
+        if !stop.x.is_empty() {
+            stop.x = polish(objective, stop.x, POLISHES)?;
         }
         stop.x = snap(objective, stop.x)?;
         let certificate = certify(objective, stop.x.clone(), stop.iterations, settings.tolerance)?;
