@@ -18,9 +18,12 @@
 #' | `mixedlm_error_infinite` | an infinite value in a variable |
 #' | `mixedlm_error_response` | the response is not a numeric vector, or does not vary |
 #' | `mixedlm_error_rows` | no rows, or no more rows than fixed effects |
+#' | `mixedlm_error_scale` | numbers so large or small that a variance cannot be represented |
 #' | `mixedlm_error_design` | a random-effects design that cannot be estimated |
 #' | `mixedlm_error_weights`, `_offset`, `_subset`, `_na_action`, `_contrasts` | that argument cannot be used |
 #' | `mixedlm_error_start`, `mixedlm_error_free`, `mixedlm_error_params` | starting values or masks that do not fit the model |
+#' | `mixedlm_error_crossed` | grouping factors that are not nested in each other |
+#' | `mixedlm_error_memory`, `_perfect_fit`, `_numerical` | the computation cannot be done; the message tells why |
 #' | `mixedlm_error_method`, `mixedlm_error_control`, `mixedlm_error_REML` | that argument cannot be used |
 #'
 #' All of them inherit from `mixedlm_error` and `error`; warnings from

@@ -6,10 +6,7 @@
 matrix_model <- function(x, y, groups, exog_re, exog_vc) {
   x <- as_exog(x, "X")
   n <- nrow(x)
-  if (is.null(colnames(x))) {
-    colnames(x) <- exog_names(x)
-  }
-  colnames(x) <- make.unique(colnames(x))
+  colnames(x) <- make.unique(given_names(x, exog_names(x)))
   y <- check_endog(y, n)
   data <- matrix_columns(x)
   y_name <- new_name("y", names(data))
@@ -26,9 +23,7 @@ matrix_model <- function(x, y, groups, exog_re, exog_vc) {
   if (!is.null(exog_re)) {
     re <- as_exog(exog_re, "exog_re")
     check_rows(re, "exog_re", n)
-    if (is.null(colnames(re))) {
-      colnames(re) <- paste0("x_re", seq_len(ncol(re)))
-    }
+    colnames(re) <- given_names(re, paste0("x_re", seq_len(ncol(re))))
     inner <- make.unique(c(names(data), colnames(re)))[length(data) + seq_len(ncol(re))]
     data[inner] <- matrix_columns(re)
     re_formula <- make_formula(NULL, sum_of(inner), globalenv())
@@ -53,6 +48,15 @@ exog_names <- function(x) {
   out[constant[1L]] <- "const"
   out[-constant[1L]] <- paste0("x", seq_len(p - 1L))
   out
+}
+
+# The names that columns have, others where they have none: cbind(1, Time).
+given_names <- function(x, otherwise) {
+  name <- colnames(x)
+  if (is.null(name)) {
+    return(otherwise)
+  }
+  ifelse(is.na(name) | !nzchar(name), otherwise, name)
 }
 
 as_exog <- function(x, argument) {

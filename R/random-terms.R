@@ -58,7 +58,7 @@ random_columns <- function(lhs, context, name) {
       names = c("(Intercept)", colnames(context$x))[x_columns + 1L],
       x_columns = x_columns, z = NULL, terms = tt
     )
-    check_not_zero(context$x[, x_columns[x_columns > 0L], drop = FALSE], name)
+    check_random_columns(context$x[, x_columns[x_columns > 0L], drop = FALSE], name)
     return(out)
   }
   z <- fixed_matrix(tt, context$frame, NULL)
@@ -71,7 +71,7 @@ intercept_column <- function() {
 
 plain_matrix <- function(z, name) {
   check_finite_matrix(z, "The random-effects column")
-  check_not_zero(z, name)
+  check_random_columns(z, name)
   dim <- dim(z)
   dimnames <- dimnames(z)
   attributes(z) <- NULL
@@ -80,15 +80,25 @@ plain_matrix <- function(z, name) {
   z
 }
 
-check_not_zero <- function(z, name) {
+# Squares of the columns must be numbers: variances are in their units.
+check_random_columns <- function(z, name) {
   for (j in seq_len(ncol(z))) {
-    # the first rows settle it almost always
-    if (z[1L, j] == 0 && !any(z[, j] != 0)) {
+    size <- max(abs(range(z[, j])))
+    if (size > 1e-140 && size < 1e140) {
+      next
+    }
+    column <- quote_names(colnames(z)[j])
+    if (size == 0) {
       abort("design", paste0(
-        "The random-effects column ", quote_names(colnames(z)[j]), " of ",
-        quote_names(name), " is zero in every row."
+        "The random-effects column ", column, " of ", quote_names(name),
+        " is zero in every row."
       ), argument = "formula")
     }
+    abort("scale", paste0(
+      "The variance of the random effects of ", column, " would be outside the ",
+      "range of numbers: its values reach ", format(size, digits = 2L),
+      "; rescale it."
+    ), argument = "formula")
   }
 }
 

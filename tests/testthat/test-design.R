@@ -116,7 +116,8 @@ test_that("response, weights and offset are plain doubles", {
 test_that("extreme but finite numbers are let in", {
   wide <- transform(d, x = x * 1e300, y = y * 1e-300)
   wide$x[1:2] <- c(1.7e308, 1.7e308)
-  expect_identical(design_of(y ~ x + (x | g), wide)$x[, 2L], wide$x)
+  expect_identical(design_of(y ~ x + (1 | g), wide)$x[, 2L], wide$x)
+  expect_error(design_of(y ~ x + (x | g), wide), "rescale", class = "mixedlm_error_scale")
 })
 
 test_that("collinear columns are left to the engine, but not more of them than rows", {
