@@ -50,14 +50,14 @@ print_beside <- function(fit, lmer) {
               covariances(lmer_covariance(lmer$fit)), stats::sigma(lmer$fit)^2)
   cat("Beside lmer:\n")
   print(data.frame(
-    mixedlm = sprintf("%.6f", ours), lmer = sprintf("%.6f", theirs),
+    mixedlm = sprintf("%.8g", ours), lmer = sprintf("%.8g", theirs),
     difference = sprintf("%.1e", ours - theirs), row.names = names(ours)
   ))
   if (length(lmer$said) == 0L) {
     cat("lmer says nothing about its fit.\n")
   } else {
     cat("lmer says about its fit:\n")
-    cat(strwrap(lmer$said, 77, initial = "- ", exdent = 2), sep = "\n")
+    cat(unlist(lapply(lmer$said, strwrap, 77, initial = "- ", exdent = 2)), sep = "\n")
   }
 }
 
@@ -66,7 +66,6 @@ show_model <- function(title, call, lmer_formula, data) {
   heading(paste0(title, "\n", paste(deparse(call, width.cutoff = 79L), collapse = "\n")))
   fit <- eval(call)
   print(summary(fit))
-  cat("\n")
   print_beside(fit, fit_lmer(lmer_formula, data))
   invisible(fit)
 }
