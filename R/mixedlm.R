@@ -277,13 +277,22 @@ check_no_penalty <- function(fe_pen, cov_pen) {
   }
 }
 
+# The design as the engine can take it.
+engine_design <- function(design, parsed) {
+  if (!is.null(design$held)) {
+    design <- drop_held(design)
+  }
+  if (length(design$factors) > 1L) fold_crossed(design, parsed) else design
+}
+
 # Design -> estimates -> object.
 fit_design <- function(call, parsed, design, settings, start, free) {
-  to_fit <- if (is.null(design$held)) design else drop_held(design)
+  to_fit <- engine_design(design, parsed)
   raw <- engine_fit(
     to_fit, settings$reml, settings$method, settings$control,
     start = to_fit$start, free = lapply(to_fit$terms, `[[`, "free")
   )
+  raw <- unfold_raw(raw, to_fit)
   if (!is.null(design$held)) {
     raw <- restore_held(raw, design$held)
   }
