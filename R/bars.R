@@ -199,13 +199,15 @@ group_parts <- function(g) {
   list(g)
 }
 
+not_groups <- c("+", "-", "*", "/", "^", "%in%", "|", "||", "~", "offset")
+
 check_group <- function(g, argument = "formula") {
   for (part in group_parts(g)) {
     if (is.symbol(part) && !identical(part, quote(.))) {
       next
     }
     operator <- if (is.call(part)) call_name(part) else ""
-    if (is.call(part) && !operator %in% c("+", "-", "*", "/", "^", "%in%", "|", "||", "~")) {
+    if (is.call(part) && !operator %in% not_groups) {
       next
     }
     hint <- if (operator %in% c("*", "+")) {

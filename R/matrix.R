@@ -130,7 +130,7 @@ new_name <- function(name, taken) {
   make.unique(c(taken, name))[length(taken) + 1L]
 }
 
-# 0 + a + b
+# The sum of columns by their names, without an intercept.
 sum_of <- function(names) {
   Reduce(function(a, b) call("+", a, b), lapply(names, as.name), 0)
 }

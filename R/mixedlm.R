@@ -285,7 +285,7 @@ engine_design <- function(design, parsed) {
   if (length(design$factors) > 1L) fold_crossed(design, parsed) else design
 }
 
-# Design -> estimates -> object.
+# From the design to the estimates and the object.
 fit_design <- function(call, parsed, design, settings, start, free) {
   to_fit <- engine_design(design, parsed)
   raw <- engine_fit(

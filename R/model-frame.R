@@ -68,11 +68,13 @@ data_value <- function(expr, data, env, promise, argument) {
   }
   value <- tryCatch(
     eval(expr, data, env),
-    error = function(e) tryCatch(promise(), error = function(e2) {
-      abort(argument, paste0(
-        "`", argument, "` cannot be evaluated: ", conditionMessage(e), "."
-      ), argument = argument)
-    })
+    error = function(e) {
+      tryCatch(promise(), error = function(e2) {
+        abort(argument, paste0(
+          "`", argument, "` cannot be evaluated: ", conditionMessage(e), "."
+        ), argument = argument)
+      })
+    }
   )
   if (is.function(value)) {
     value <- tryCatch(promise(), error = function(e) value)
@@ -289,7 +291,7 @@ check_na_action <- function(na.action) {
   if (is.function(na.action)) {
     return(na.action)
   }
-  if (is_string(na.action) && exists(na.action, mode = "function")) {
+  if (is_string(na.action) && nzchar(na.action) && exists(na.action, mode = "function")) {
     return(get(na.action, mode = "function"))
   }
   abort("na_action", paste0(
