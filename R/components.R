@@ -491,12 +491,13 @@ factor_list <- function(fit) {
   stats::setNames(values, vapply(factors, `[[`, "", "name"))
 }
 
-# What our copies of lme4's generics do with other objects.
+# What our copies of lme4's generics do with other objects: lme4's own, called
+# from the global environment, where it does not find our default method again.
 lme4_default <- function(generic, object, ...) {
-  if (!requireNamespace("lme4", quietly = TRUE)) {
+  if (!is.object(object) || !requireNamespace("lme4", quietly = TRUE)) {
     abort("argument", paste0(
       generic, "() has no method for ", describe(object), "."
     ))
   }
-  getExportedValue("lme4", generic)(object, ...)
+  do.call(getExportedValue("lme4", generic), list(object, ...), envir = globalenv())
 }

@@ -131,9 +131,10 @@ correlation_block <- function(x, width, digits) {
     block <- matrix("", nrow(m), width)
     r <- attr(m, "correlation")
     correlated <- !isTRUE(attr(m, "uncorrelated"))
-    for (i in if (correlated) seq_len(nrow(m))[-1L]) {
-      row <- sprintf("%.*f", decimals, r[i, seq_len(i - 1L)])
-      block[i, seq_len(i - 1L)] <- pad(row, max(nchar(row)), "right")
+    if (correlated && nrow(m) > 1L) {
+      below <- lower.tri(m)
+      text <- sprintf("%.*f", decimals, r[below])
+      block[cbind(row(m)[below], col(m)[below])] <- pad(text, max(nchar(text)), "right")
     }
     block
   }))

@@ -1,0 +1,82 @@
+test_that("the default table has statsmodels' layout and exact standard errors", {
+  fit <- mixedlm(Weight ~ Time, dietox, groups = dietox$Pig)
+  printed <- capture.output(print(summary(fit)))
+  saved <- readLines(fixture("statsmodels", "dietox-vector.txt"))
+  differs <- printed != saved
+  expect_identical(which(differs), grep("^Group Var", saved))
+  s <- summary(fit)
+  expect_equal(s$varcomp$std_error, sqrt(vcov(fit, "varcomp")["Group Var", "Group Var"]), ignore_attr = TRUE)
+  expect_equal(coef(s)[, "Std. Error"], sqrt(diag(vcov(fit))))
+})
+
+test_that("elements that the model does not have are printed for statsmodels only", {
+  fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig", re_formula = ~Time, free = "diagonal")
+  expect_identical(summary(fit)$varcomp$label, c("Pig Var", "Time Var"))
+  expect_identical(
+    summary(fit, compat = "statsmodels")$varcomp$label,
+    c("Pig Var", "Pig x Time Cov", "Time Var")
+  )
+})
+
+test_that("names, titles and levels are checked", {
+  fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig")
+  expect_error(summary(fit, xname_fe = "a"), class = "mixedlm_error_argument")
+  expect_error(summary(fit, xname_re = c("a", "b")), class = "mixedlm_error_argument")
+  expect_error(summary(fit, title = 1), class = "mixedlm_error_argument")
+  expect_error(summary(fit, yname = c("a", "b")), class = "mixedlm_error_argument")
+  expect_error(summary(fit, alpha = 0), class = "mixedlm_error_argument")
+  expect_error(summary(fit, alpha = "0.05"), class = "mixedlm_error_argument")
+  expect_error(summary(fit, compat = "python"), class = "mixedlm_error_argument")
+  expect_error(summary(fit, style = c("lme4", "nlme")), class = "mixedlm_error_argument")
+  expect_error(summary(fit, xname_fe = "a"), "xname_fe.*length 2")
+})
+
+test_that("a boundary fit says so below the table, and not to statsmodels", {
+  fit <- mixedlm(Yield ~ 1, plain_data("Dyestuff2", "lme4"), groups = "Batch")
+  expect_match(capture.output(summary(fit)), "Verdict: boundary", all = FALSE)
+  expect_no_match(capture.output(summary(fit, compat = "statsmodels")), "Verdict")
+  expect_match(capture.output(summary(fit)), "Converged:[ ]+Yes", all = FALSE)
+})
+
+test_that("aliased columns are named below the table", {
+  d <- transform(dietox, twice = 2 * Time)
+  fit <- suppressMessages(mixedlm(Weight ~ Time + twice, d, groups = "Pig"))
+  expect_match(capture.output(summary(fit)), "left out: twice", all = FALSE)
+  expect_identical(rownames(coef(summary(fit))), c("(Intercept)", "Time"))
+})
+
+test_that("limits are printed as Python prints numbers", {
+  expect_identical(shortest(0.025), "0.025")
+  expect_identical(shortest(1 - 0.05 / 2), "0.975")
+  expect_identical(shortest(5e-06), "5e-06")
+  expect_identical(shortest(1 - 1e-5 / 2), "0.999995")
+  expect_identical(shortest(0.1), "0.1")
+  expect_identical(shortest(0.123456789 / 2), "0.0617283945")
+})
+
+lme4_models <- list(
+  list(Reaction ~ Days + (Days | Subject), "sleepstudy", "lme4"),
+  list(strength ~ 1 + (1 | batch / cask), "Pastes", "lme4"),
+  list(Yield ~ 1 + (1 | Batch), "Dyestuff", "lme4"),
+  list(score ~ Machine + (Machine | Worker), "Machines", "nlme")
+)
+for (entry in lme4_models) {
+  for (reml in c(TRUE, FALSE)) {
+    test_that(paste("style = \"lme4\" prints lmer's layout:", entry[[2L]], if (reml) "REML" else "ML"), {
+      skip_if_not_installed("lme4")
+      d <- plain_data(entry[[2L]], entry[[3L]])
+      control <- lme4::lmerControl(optimizer = "bobyqa", optCtrl = list(rhoend = 1e-9))
+      theirs <- lme4::lmer(entry[[1L]], data = d, REML = reml, control = control)
+      ours <- mixedlm(entry[[1L]], data = d, REML = reml)
+      a <- capture.output(print(summary(theirs)))[-1L]
+      a <- a[!grepl("^Control", a)]
+      b <- capture.output(print(summary(ours, style = "lme4")))[-1L]
+      # same lines and places; the last digits may differ
+      blank <- function(x) gsub("[0-9]", "9", x)
+      same <- a == b
+      expect_identical(length(a), length(b))
+      expect_identical(blank(a[!grepl("Data:|Formula:", a)]), blank(b[!grepl("Data:|Formula:", b)]))
+      expect_gt(mean(same), 0.6)
+    })
+  }
+}

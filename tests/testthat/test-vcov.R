@@ -1,0 +1,122 @@
+# The derivatives of the criterion and the covariances that come from them,
+# against numerical differentiation of the dense oracle.
+
+oracle_of <- function(fit) {
+  design <- build_design(fit$parsed, fit$frame, fit$contrasts)
+  design$weights <- fit$weights
+  design$offset <- fit$offset
+  for (k in seq_along(design$terms)) design$terms[[k]]$structure <- fit$random[[k]]$structure
+  oracle_model(design, fit$reml)
+}
+
+unbalanced <- function() {
+  d <- plain_data("sleepstudy", "lme4")
+  d <- d[-c(3, 17, 40:46, 100, 101, 160), ]
+  d$w <- rep(c(1, 2, 0.5), length.out = nrow(d))
+  d
+}
+
+fits <- list(
+  intercept = function(reml) mixedlm(Reaction ~ Days + (1 | Subject), unbalanced(), REML = reml),
+  slopes = function(reml) mixedlm(Reaction ~ Days + (Days | Subject), unbalanced(), REML = reml),
+  weighted = function(reml) mixedlm(Reaction ~ Days + (Days | Subject), unbalanced(), REML = reml, weights = w),
+  independent = function(reml) mixedlm(Reaction ~ Days + (Days || Subject), unbalanced(), REML = reml),
+  nested = function(reml) {
+    mixedlm(strength ~ 1 + (1 | batch / cask), plain_data("Pastes", "lme4")[-c(1, 5, 30, 31), ], REML = reml)
+  },
+  three = function(reml) mixedlm(score ~ Machine + (Machine | Worker), plain_data("Machines", "nlme")[-c(2, 9), ], REML = reml),
+  components = function(reml) {
+    d <- plain_data("Pastes", "lme4")[-c(1, 5), ]
+    d$lot <- rep(c("0", "1"), length.out = nrow(d))
+    mixedlm(strength ~ lot, d, groups = "batch", re_formula = ~1, vc_formula = list(cask = ~ 0 + cask), REML = reml)
+  }
+)
+
+for (name in names(fits)) {
+  for (reml in c(TRUE, FALSE)) {
+    label <- paste0(name, if (reml) ", REML" else ", ML")
+
+    test_that(paste("criterion, scale and fixed effects are the oracle's:", label), {
+      fit <- fits[[name]](reml)
+      model <- oracle_of(fit)
+      expect_equal(fit$criterion, oracle_criterion(model, fit$psi), tolerance = 1e-10)
+      g <- oracle_gls(model, fit$psi)
+      expect_equal(unname(fit$fe_params), g$beta, tolerance = 1e-8)
+      expect_equal(fit$scale, g$r2 / oracle_denominator(model), tolerance = 1e-8)
+      expect_equal(unname(fit$vcov_unscaled), solve(g$xvx), tolerance = 1e-8)
+      best <- oracle_fit(model, start = unlist(lapply(seq_along(model$z), function(k) {
+        theta <- fit$theta[[k]]
+        if (model$z[[k]]$structure == "unstructured") theta[lower.tri(theta, TRUE)] else diag(theta)[seq_len(oracle_size(model$z[[k]]))]
+      })))
+      expect_lte(fit$criterion, best$criterion + 1e-7)
+    })
+
+    test_that(paste("Hessian and first derivatives agree with differences:", label), {
+      fit <- fits[[name]](reml)
+      model <- oracle_of(fit)
+      par <- oracle_par(model, fit$psi)
+      profiled <- function(par) oracle_criterion(model, oracle_psi(model, par))
+      hessian <- oracle_hessian(profiled, par)
+      unit <- sqrt(abs(diag(hessian)))
+      expect_equal(fit$hessian_psi / tcrossprod(unit), hessian / tcrossprod(unit), tolerance = 1e-5)
+      dr2 <- oracle_gradient(function(par) oracle_gls(model, oracle_psi(model, par))$r2, par)
+      expect_equal(fit$dr2_psi, dr2, tolerance = 1e-7)
+      slope <- vapply(seq_along(fit$fe_params), function(j) {
+        oracle_gradient(function(par) oracle_gls(model, oracle_psi(model, par))$beta[j], par)
+      }, par)
+      expect_equal(fit$dbeta_psi, t(matrix(slope, length(par))), tolerance = 1e-6)
+      gradient <- oracle_par(model, fit$gradient)
+      expect_lt(max(abs(gradient) / unit), 1e-4)
+    })
+
+    test_that(paste("standard errors of the variances are the exact ones:", label), {
+      fit <- fits[[name]](reml)
+      model <- oracle_of(fit)
+      exact <- oracle_varcomp_cov(model, fit$psi, fit$scale)
+      elements <- psi_elements(fit)
+      rows <- varcomp_rows(fit)
+      place <- c(rows$element, nrow(elements) + 1L)
+      own <- vcov(fit, which = "varcomp")
+      unit <- sqrt(diag(exact[place, place]))
+      expect_equal(unname(own) / tcrossprod(unit), exact[place, place] / tcrossprod(unit), tolerance = 1e-4)
+    })
+  }
+}
+
+test_that("standard errors follow a change of units", {
+  d <- unbalanced()
+  a <- mixedlm(Reaction ~ Days + (Days | Subject), d)
+  d$Reaction <- d$Reaction * 10
+  b <- mixedlm(Reaction ~ Days + (Days | Subject), d)
+  expect_equal(sqrt(diag(vcov(b, "varcomp"))), 100 * sqrt(diag(vcov(a, "varcomp"))), tolerance = 1e-6)
+  expect_equal(vcov(b), 100 * vcov(a), tolerance = 1e-6)
+})
+
+test_that("a variance on the boundary has no standard error, the others have", {
+  fit <- mixedlm(Yield ~ 1 + (1 | Batch), plain_data("Dyestuff2", "lme4"))
+  v <- vcov(fit, "varcomp")
+  expect_true(is.na(v["Batch Var", "Batch Var"]))
+  # with the variance held at zero the residual variance is that of lm()
+  expect_equal(v["Scale", "Scale"], 2 * fit$scale^2 / fit$denominator, tolerance = 1e-8)
+})
+
+test_that("a singular covariance matrix has no standard errors", {
+  d <- plain_data("Orthodont", "nlme")
+  set.seed(1)
+  d$x <- stats::rnorm(nrow(d))
+  d$y <- as.numeric(factor(d$Subject)) * (1 + d$x) + stats::rnorm(nrow(d))
+  fit <- mixedlm(y ~ x + (x | Subject), d)
+  skip_if(fit$optinfo$verdict != "boundary")
+  v <- vcov(fit, "varcomp")
+  expect_true(all(is.na(diag(v)[-nrow(v)])))
+  expect_false(is.na(v["Scale", "Scale"]))
+})
+
+test_that("\"all\" holds both parts", {
+  fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig")
+  all <- vcov(fit, "all")
+  expect_identical(rownames(all), c("(Intercept)", "Time", "Pig Var", "Scale"))
+  expect_equal(all[1:2, 1:2], vcov(fit))
+  expect_equal(all[3:4, 3:4], vcov(fit, "varcomp"))
+  expect_error(vcov(fit, "some"), class = "mixedlm_error_argument")
+})
