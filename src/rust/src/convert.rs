@@ -20,25 +20,38 @@ struct Named(Vec<(String, Robj)>);
 
 impl Named {
     fn new(list: &List) -> Self {
-        Named(list.iter().map(|(name, value)| (name.to_string(), value)).collect())
+        Named(
+            list.iter()
+                .map(|(name, value)| (name.to_string(), value))
+                .collect(),
+        )
     }
 
     /// An element that may be missing or NULL.
     fn find(&self, name: &str) -> Option<&Robj> {
-        self.0.iter().find(|(n, v)| n == name && !v.is_null()).map(|(_, v)| v)
+        self.0
+            .iter()
+            .find(|(n, v)| n == name && !v.is_null())
+            .map(|(_, v)| v)
     }
 
     fn reals(&self, name: &'static str) -> Result<Option<&[f64]>> {
         match self.find(name) {
             None => Ok(None),
-            Some(v) => v.as_real_slice().map(Some).ok_or_else(|| wrong(name, "a double vector")),
+            Some(v) => v
+                .as_real_slice()
+                .map(Some)
+                .ok_or_else(|| wrong(name, "a double vector")),
         }
     }
 
     fn integers(&self, name: &'static str) -> Result<Option<&[i32]>> {
         match self.find(name) {
             None => Ok(None),
-            Some(v) => v.as_integer_slice().map(Some).ok_or_else(|| wrong(name, "an integer vector")),
+            Some(v) => v
+                .as_integer_slice()
+                .map(Some)
+                .ok_or_else(|| wrong(name, "an integer vector")),
         }
     }
 
@@ -47,7 +60,9 @@ impl Named {
             None => Ok(default),
             Some(v) => {
                 let value = v.as_real().or_else(|| v.as_integer().map(f64::from));
-                value.filter(|x| x.is_finite()).ok_or_else(|| wrong(name, "a number"))
+                value
+                    .filter(|x| x.is_finite())
+                    .ok_or_else(|| wrong(name, "a number"))
             }
         }
     }
@@ -75,7 +90,10 @@ fn wrong(name: &str, expected: &str) -> Error {
 }
 
 fn elements(value: Option<&Robj>) -> Vec<Robj> {
-    value.and_then(|v| v.as_list()).map(|l| l.values().collect()).unwrap_or_default()
+    value
+        .and_then(|v| v.as_list())
+        .map(|l| l.values().collect())
+        .unwrap_or_default()
 }
 
 /// A call, converted.
@@ -100,8 +118,17 @@ impl Held {
         let (problem, options) = (Named::new(problem), Named::new(options));
         let factors = elements(problem.find("factors"));
         let terms = elements(problem.find("terms"));
-        let terms = terms.iter().filter_map(|t| t.as_list()).map(|t| Named::new(&t)).collect();
-        Held { problem, options, factors, terms }
+        let terms = terms
+            .iter()
+            .filter_map(|t| t.as_list())
+            .map(|t| Named::new(&t))
+            .collect();
+        Held {
+            problem,
+            options,
+            factors,
+            terms,
+        }
     }
 
     /// Whether the call asks for a progress line.
@@ -120,7 +147,9 @@ impl Held {
         let levels = self.problem.integers("n_levels")?.unwrap_or(&[]);
         let mut factors = Vec::new();
         for (codes, count) in self.factors.iter().zip(levels) {
-            let codes = codes.as_integer_slice().ok_or_else(|| wrong("factors", "integer codes"))?;
+            let codes = codes
+                .as_integer_slice()
+                .ok_or_else(|| wrong("factors", "integer codes"))?;
             let levels = usize::try_from(*count).map_err(|_| wrong("n_levels", "a count"))?;
             factors.push(Factor { codes, levels });
         }
@@ -130,18 +159,30 @@ impl Held {
             p,
             weights: self.problem.reals("weights")?,
             offset: self.problem.reals("offset")?,
-            terms: self.terms.iter().map(|t| term(t, y.len())).collect::<Result<_>>()?,
+            terms: self
+                .terms
+                .iter()
+                .map(|t| term(t, y.len()))
+                .collect::<Result<_>>()?,
             factors,
         };
         let options = self.options(&design)?;
         let target = self.target()?;
-        Ok(Call { design, options, target })
+        Ok(Call {
+            design,
+            options,
+            target,
+        })
     }
 
     fn options(&self, design: &Design<'_>) -> Result<Options> {
         let o = &self.options;
         let defaults = Settings::default();
-        let estimation = if o.flag("reml") { Estimation::Reml } else { Estimation::Ml };
+        let estimation = if o.flag("reml") {
+            Estimation::Reml
+        } else {
+            Estimation::Ml
+        };
         let settings = Settings {
             method: Method::parse(&o.text("method")?)?,
             tolerance: o.number("tol", defaults.tolerance)?,
@@ -166,8 +207,16 @@ impl Held {
             return Ok(None);
         };
         Ok(Some(ProfileTarget {
-            term: self.options.count("term", 0)?.checked_sub(1).ok_or_else(|| wrong("term", "at least 1"))?,
-            column: self.options.count("column", 0)?.checked_sub(1).ok_or_else(|| wrong("column", "at least 1"))?,
+            term: self
+                .options
+                .count("term", 0)?
+                .checked_sub(1)
+                .ok_or_else(|| wrong("term", "at least 1"))?,
+            column: self
+                .options
+                .count("column", 0)?
+                .checked_sub(1)
+                .ok_or_else(|| wrong("column", "at least 1"))?,
             values: values.to_vec(),
         }))
     }
@@ -198,7 +247,12 @@ fn term(t: &Named, n: usize) -> Result<Term<'_>> {
         "unstructured" => Structure::Unstructured,
         "diagonal" => Structure::Diagonal,
         "scalar" => Structure::Scalar,
-        other => return Err(Error::invalid("structure", format!("there is no covariance structure \"{other}\""))),
+        other => {
+            return Err(Error::invalid(
+                "structure",
+                format!("there is no covariance structure \"{other}\""),
+            ))
+        }
     };
     let columns = match (t.integers("x_columns")?, t.reals("z")?) {
         (Some(columns), _) => columns.iter().map(|j| shared(*j)).collect::<Result<_>>()?,
@@ -208,12 +262,22 @@ fn term(t: &Named, n: usize) -> Result<Term<'_>> {
     let free = match t.find("free") {
         None => Vec::new(),
         Some(v) => {
-            let flags = v.as_logical_slice().ok_or_else(|| wrong("free", "a logical vector"))?;
+            let flags = v
+                .as_logical_slice()
+                .ok_or_else(|| wrong("free", "a logical vector"))?;
             flags.iter().map(|f| f.is_true()).collect()
         }
     };
-    let factor = t.count("factor", 0)?.checked_sub(1).ok_or_else(|| wrong("factor", "at least 1"))?;
-    Ok(Term { factor, columns, structure, free })
+    let factor = t
+        .count("factor", 0)?
+        .checked_sub(1)
+        .ok_or_else(|| wrong("factor", "at least 1"))?;
+    Ok(Term {
+        factor,
+        columns,
+        structure,
+        free,
+    })
 }
 
 /// A column of X by its number, 0 for ones.

@@ -2,9 +2,9 @@
 
 use extendr_api::prelude::*;
 use mixedlm_core::design::Design;
+use mixedlm_core::error::zeros;
 use mixedlm_core::estimates::fitted;
 use mixedlm_core::fit::{Evaluation, Fit, ProfilePoint};
-use mixedlm_core::error::zeros;
 use mixedlm_core::Result;
 
 /// A `rows x cols` R matrix of column-major values.
@@ -47,7 +47,11 @@ pub fn fit_list(design: &Design<'_>, fit: &Fit) -> Result<List> {
         psi = squares(&e.psi),
         gradient = squares(&e.derivatives.gradient),
         hessian_psi = square(&e.derivatives.hessian),
-        dbeta_psi = matrix(&e.derivatives.beta_gradient, fit.kept.len(), e.derivatives.r2_gradient.len()),
+        dbeta_psi = matrix(
+            &e.derivatives.beta_gradient,
+            fit.kept.len(),
+            e.derivatives.r2_gradient.len()
+        ),
         dr2_psi = e.derivatives.r2_gradient.clone(),
         b = List::from_values(modes),
         fitted = rows,
@@ -88,7 +92,12 @@ pub fn evaluation_list(e: &Evaluation) -> List {
 pub fn variance_list(design: &Design<'_>, variances: &[Vec<f64>]) -> List {
     let arrays = design.terms.iter().zip(variances).map(|(t, v)| {
         let q = t.columns.len();
-        Robj::from(RMatrix3D::new_matrix3d(q, q, v.len() / (q * q).max(1), |i, j, l| v[(l * q + j) * q + i]))
+        Robj::from(RMatrix3D::new_matrix3d(
+            q,
+            q,
+            v.len() / (q * q).max(1),
+            |i, j, l| v[(l * q + j) * q + i],
+        ))
     });
     list!(status = "ok", variances = List::from_values(arrays))
 }

@@ -47,7 +47,10 @@ impl Session {
     ///
     /// # Errors
     /// Those of the work; [`Error::Bug`] for a panic.
-    pub fn run<T: Send>(&self, work: impl FnOnce(&AtomicBool, Observer<'_>) -> Result<T> + Send) -> Result<T> {
+    pub fn run<T: Send>(
+        &self,
+        work: impl FnOnce(&AtomicBool, Observer<'_>) -> Result<T> + Send,
+    ) -> Result<T> {
         let stop = AtomicBool::new(false);
         let (evaluations, best) = (AtomicUsize::new(0), AtomicU64::new(0));
         let observer = |p: Progress| {
@@ -70,7 +73,10 @@ impl Session {
                 if interrupted() {
                     stop.store(true, Ordering::Relaxed);
                 }
-                display.show(evaluations.load(Ordering::Relaxed), f64::from_bits(best.load(Ordering::Relaxed)));
+                display.show(
+                    evaluations.load(Ordering::Relaxed),
+                    f64::from_bits(best.load(Ordering::Relaxed)),
+                );
             }
             display.clear();
             match worker.join() {
@@ -91,7 +97,11 @@ struct Display {
 
 impl Display {
     fn new(active: bool) -> Self {
-        Display { active, start: Instant::now(), last: None }
+        Display {
+            active,
+            start: Instant::now(),
+            last: None,
+        }
     }
 
     fn show(&mut self, evaluations: usize, best: f64) {

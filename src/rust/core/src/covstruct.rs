@@ -72,7 +72,13 @@ impl Structure {
     pub fn directions(self, q: usize) -> Vec<Vec<(usize, usize)>> {
         match self {
             Structure::Unstructured => lower_triangle(q)
-                .map(|(a, b)| if a == b { vec![(a, a)] } else { vec![(a, b), (b, a)] })
+                .map(|(a, b)| {
+                    if a == b {
+                        vec![(a, a)]
+                    } else {
+                        vec![(a, b), (b, a)]
+                    }
+                })
                 .collect(),
             Structure::Diagonal => (0..q).map(|a| vec![(a, a)]).collect(),
             Structure::Scalar => vec![(0..q).map(|a| (a, a)).collect()],
@@ -174,10 +180,7 @@ mod tests {
     fn psi_coordinates(s: Structure, q: usize, theta: &[f64]) -> Vec<f64> {
         let l = s.lambda(q, theta);
         let psi = matmul(&l, &transpose(&l, q, q), q, q, q);
-        s.directions(q)
-            .iter()
-            .map(|d| psi[d[0].1 * q + d[0].0])
-            .collect()
+        s.directions(q).iter().map(|d| psi[d[0].1 * q + d[0].0]).collect()
     }
 
     #[test]

@@ -162,9 +162,7 @@ impl<'a> Design<'a> {
             match column {
                 Column::One => {}
                 Column::Fixed(j) if *j < self.p => {}
-                Column::Fixed(_) => {
-                    return Err(Error::invalid("terms", "a term has no such column of x"))
-                }
+                Column::Fixed(_) => return Err(Error::invalid("terms", "a term has no such column of x")),
                 Column::Own(values) => {
                     if values.len() != n {
                         return Err(shape("z", n, values.len()));
@@ -244,10 +242,7 @@ mod tests {
                 structure: Structure::Unstructured,
                 free: vec![],
             }],
-            factors: vec![Factor {
-                codes: &G,
-                levels: 2,
-            }],
+            factors: vec![Factor { codes: &G, levels: 2 }],
         }
     }
 
@@ -258,7 +253,8 @@ mod tests {
 
     #[test]
     fn each_broken_shape_is_refused() {
-        let breaks: Vec<(&str, fn(&mut Design<'static>))> = vec![
+        type Break = fn(&mut Design<'static>);
+        let breaks: Vec<(&str, Break)> = vec![
             ("response", |d| d.y = &[]),
             ("shape", |d| d.x = &[1.0]),
             ("values", |d| d.y = &[1.0, f64::NAN, 2.0, 3.0]),

@@ -40,7 +40,12 @@ pub fn em_step(objective: &Objective<'_>, x: &[f64]) -> Result<Vec<f64>> {
 ///
 /// # Errors
 /// Those of the objective.
-pub fn em(objective: &Objective<'_>, mut x: Vec<f64>, tolerance: f64, most: usize) -> Result<(Vec<f64>, usize)> {
+pub fn em(
+    objective: &Objective<'_>,
+    mut x: Vec<f64>,
+    tolerance: f64,
+    most: usize,
+) -> Result<(Vec<f64>, usize)> {
     let mut cost = objective.value(&x)?;
     for step in 0..most {
         let next = em_step(objective, &x)?;

@@ -1,10 +1,10 @@
 //! From the engine's units to the user's.
 
+use crate::criterion::Criterion;
 use crate::criterion::{Derivatives, Order, TermShape, Value};
 use crate::design::Design;
 use crate::error::{Error, Result};
 use crate::grouped::{conditional_modes, conditional_variances, Grouped};
-use crate::criterion::Criterion;
 use crate::params::congruence_map;
 
 /// Estimates and derivatives in the units of the data.
@@ -36,7 +36,11 @@ pub struct Estimates {
 fn divisors(engine: &Grouped<'_>) -> Vec<Vec<f64>> {
     let scaling = &engine.reduced().scaling;
     let root = scaling.w.sqrt();
-    scaling.z.iter().map(|z| z.iter().map(|s| s * root).collect()).collect()
+    scaling
+        .z
+        .iter()
+        .map(|z| z.iter().map(|s| s * root).collect())
+        .collect()
 }
 
 /// Lambda in the engine's units from the user's.
@@ -65,7 +69,9 @@ pub fn estimates(engine: &mut Grouped<'_>, lambda: &[Vec<f64>]) -> Result<Estima
     let mut beta_covariance = vec![0.0; p * p];
     for j in 0..p {
         for i in 0..p {
-            let s: f64 = (i.max(j)..p).map(|k| root.r_inverse[k * p + i] * root.r_inverse[k * p + j]).sum();
+            let s: f64 = (i.max(j)..p)
+                .map(|k| root.r_inverse[k * p + i] * root.r_inverse[k * p + j])
+                .sum();
             beta_covariance[j * p + i] = s / scaling.x[kept[i]] / scaling.x[kept[j]] / scaling.w;
         }
     }
@@ -88,13 +94,26 @@ pub fn estimates(engine: &mut Grouped<'_>, lambda: &[Vec<f64>]) -> Result<Estima
     let psi = user
         .iter()
         .zip(&divisors)
-        .map(|(l, d)| crate::linalg::matmul(l, &crate::linalg::transpose(l, d.len(), d.len()), d.len(), d.len(), d.len()))
+        .map(|(l, d)| {
+            crate::linalg::matmul(
+                l,
+                &crate::linalg::transpose(l, d.len(), d.len()),
+                d.len(),
+                d.len(),
+                d.len(),
+            )
+        })
         .collect();
     let per_unit = scaling.w * scaling.y * scaling.y;
     let modes = conditional_modes(engine)
         .iter()
         .zip(&scaling.z)
-        .map(|(b, z)| b.iter().enumerate().map(|(k, v)| v * (scaling.y / z[k % z.len()])).collect())
+        .map(|(b, z)| {
+            b.iter()
+                .enumerate()
+                .map(|(k, v)| v * (scaling.y / z[k % z.len()]))
+                .collect()
+        })
         .collect();
     let beta_units: Vec<f64> = kept.iter().map(|j| scaling.y / scaling.x[*j]).collect();
     let derivatives = rescale(derivatives, engine.shapes(), &divisors, per_unit, &beta_units);
@@ -128,7 +147,13 @@ pub fn conditional_variances_in_user_units(engine: &Grouped<'_>) -> Result<Vec<V
 }
 
 /// Derivatives with respect to Psi in user's units: `Psi (engine) = D Psi (user) D`.
-fn rescale(derivatives: Derivatives, shapes: &[TermShape], divisors: &[Vec<f64>], per_unit: f64, beta_units: &[f64]) -> Derivatives {
+fn rescale(
+    derivatives: Derivatives,
+    shapes: &[TermShape],
+    divisors: &[Vec<f64>],
+    per_unit: f64,
+    beta_units: &[f64],
+) -> Derivatives {
     let mut factor = Vec::new();
     for (shape, d) in shapes.iter().zip(divisors) {
         let q = shape.q;
@@ -143,14 +168,39 @@ fn rescale(derivatives: Derivatives, shapes: &[TermShape], divisors: &[Vec<f64>]
         .gradient
         .iter()
         .zip(divisors)
-        .map(|(g, d)| g.iter().enumerate().map(|(k, v)| v * d[k % d.len()] * d[k / d.len()]).collect())
+        .map(|(g, d)| {
+            g.iter()
+                .enumerate()
+                .map(|(k, v)| v * d[k % d.len()] * d[k / d.len()])
+                .collect()
+        })
         .collect();
-    let hessian = derivatives.hessian.iter().enumerate().map(|(k, v)| v * factor[k % r] * factor[k / r]).collect();
-    let r2_gradient = derivatives.r2_gradient.iter().zip(&factor).map(|(v, f)| v * f * per_unit).collect();
+    let hessian = derivatives
+        .hessian
+        .iter()
+        .enumerate()
+        .map(|(k, v)| v * factor[k % r] * factor[k / r])
+        .collect();
+    let r2_gradient = derivatives
+        .r2_gradient
+        .iter()
+        .zip(&factor)
+        .map(|(v, f)| v * f * per_unit)
+        .collect();
     let p = beta_units.len().max(1);
     let unit = |k: usize| beta_units[k % p] * factor[k / p];
-    let beta_gradient = derivatives.beta_gradient.iter().enumerate().map(|(k, v)| v * unit(k)).collect();
-    Derivatives { gradient, hessian, r2_gradient, beta_gradient }
+    let beta_gradient = derivatives
+        .beta_gradient
+        .iter()
+        .enumerate()
+        .map(|(k, v)| v * unit(k))
+        .collect();
+    Derivatives {
+        gradient,
+        hessian,
+        r2_gradient,
+        beta_gradient,
+    }
 }
 
 /// `X beta + Z b + offset` for every row.
@@ -169,9 +219,12 @@ pub fn fitted(design: &Design<'_>, kept: &[usize], beta: &[f64], modes: &[Vec<f6
             let effect = |c: i32| b[(c - 1) as usize * q + j];
             match design.z_column(*column) {
                 None => out.iter_mut().zip(codes).for_each(|(o, c)| *o += effect(*c)),
-                Some(z) => out.iter_mut().zip(codes).zip(z).for_each(|((o, c), z)| *o += effect(*c) * z),
+                Some(z) => out
+                    .iter_mut()
+                    .zip(codes)
+                    .zip(z)
+                    .for_each(|((o, c), z)| *o += effect(*c) * z),
             }
         }
     }
 }
-

@@ -63,7 +63,12 @@ pub struct Fit {
 ///
 /// # Errors
 /// [`Error::InvalidInput`] for data or models that cannot be fitted, [`Error::Interrupted`] when `stop` becomes true.
-pub fn fit(design: &Design<'_>, options: &Options, stop: &AtomicBool, observer: Option<Observer<'_>>) -> Result<Fit> {
+pub fn fit(
+    design: &Design<'_>,
+    options: &Options,
+    stop: &AtomicBool,
+    observer: Option<Observer<'_>>,
+) -> Result<Fit> {
     let workers = Workers::new(threads_for(design, options.threads), stop)?;
     let mut engine = engine(design, options, &workers)?;
     fit_engine(design, &mut engine, options, observer)
@@ -156,7 +161,11 @@ pub fn profile(
     observer: Option<Observer<'_>>,
 ) -> Result<Vec<ProfilePoint>> {
     let (mut design, mut options) = (design.clone(), options.clone());
-    let Some(term) = design.terms.get_mut(target.term).filter(|t| target.column < t.columns.len()) else {
+    let Some(term) = design
+        .terms
+        .get_mut(target.term)
+        .filter(|t| target.column < t.columns.len())
+    else {
         return Err(Error::invalid("profile", "there is no such variance"));
     };
     let q = term.columns.len();
@@ -165,13 +174,19 @@ pub fn profile(
         Structure::Unstructured | Structure::Scalar => 0,
     };
     if term.free.contains(&false) && target.column > 0 && term.structure == Structure::Unstructured {
-        return Err(Error::invalid("profile", "elements of the covariance are held fixed already"));
+        return Err(Error::invalid(
+            "profile",
+            "elements of the covariance are held fixed already",
+        ));
     }
     if term.free.is_empty() {
         term.free = vec![true; term.structure.packed_len(q)];
     }
     term.free[held] = false;
-    let mut start = options.start.take().ok_or_else(|| Error::invalid("start", "a profile needs a start"))?;
+    let mut start = options
+        .start
+        .take()
+        .ok_or_else(|| Error::invalid("start", "a profile needs a start"))?;
     if term.structure == Structure::Unstructured && target.column > 0 {
         term.columns.swap(0, target.column);
         start[target.term] = swap_first(&start[target.term], q, target.column);
@@ -266,7 +281,10 @@ fn start_lambda(design: &Design<'_>, options: &Options) -> Result<Vec<Vec<f64>>>
 /// [`Error::InvalidInput`] (`"start"`) for wrong lengths or values that are not finite.
 pub fn unpack(design: &Design<'_>, packed: &[Vec<f64>]) -> Result<Vec<Vec<f64>>> {
     if packed.len() != design.terms.len() {
-        return Err(Error::invalid("start", "start must have one element per random-effects term"));
+        return Err(Error::invalid(
+            "start",
+            "start must have one element per random-effects term",
+        ));
     }
     design
         .terms
@@ -275,7 +293,10 @@ pub fn unpack(design: &Design<'_>, packed: &[Vec<f64>]) -> Result<Vec<Vec<f64>>>
         .map(|(term, values)| {
             let q = term.columns.len();
             if values.len() != term.structure.packed_len(q) || values.iter().any(|v| !v.is_finite()) {
-                return Err(Error::invalid("start", "start has a wrong length or values that are not finite"));
+                return Err(Error::invalid(
+                    "start",
+                    "start has a wrong length or values that are not finite",
+                ));
             }
             Ok(term.structure.lambda(q, values))
         })

@@ -73,9 +73,7 @@ impl Tree {
                     format!("factors {} and {} are crossed", last + 1, f + 1),
                 ));
             };
-            if factors[f].levels == factors[last].levels
-                && nesting(&factors[last], &factors[f]).is_some()
-            {
+            if factors[f].levels == factors[last].levels && nesting(&factors[last], &factors[f]).is_some() {
                 same.push((f, chain.len() - 1, map));
             } else {
                 chain.push(f);

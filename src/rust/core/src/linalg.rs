@@ -255,9 +255,9 @@ pub fn symmetric_eigen(a: &[f64], n: usize) -> Result<Eigen> {
         });
     }
     let m = Mat::from_fn(n, n, |i, j| 0.5 * (a[j * n + i] + a[i * n + j]));
-    let e = m.self_adjoint_eigen(Side::Lower).map_err(|_| {
-        Error::Numerical("an eigenvalue iteration did not converge".to_string())
-    })?;
+    let e = m
+        .self_adjoint_eigen(Side::Lower)
+        .map_err(|_| Error::Numerical("an eigenvalue iteration did not converge".to_string()))?;
     let (u, s) = (e.U(), e.S());
     let mut vectors = vec![0.0; n * n];
     for j in 0..n {

@@ -6,13 +6,13 @@
 //! Negative curvature is followed, not feared.
 
 use argmin::core::{
-    CostFunction, Error as ArgminError, Gradient, Hessian, IterState, Problem, Solver, State, TerminationReason,
-    TerminationStatus, KV,
+    CostFunction, Error as ArgminError, Gradient, Hessian, IterState, Problem, Solver, State,
+    TerminationReason, TerminationStatus, KV,
 };
 
 use crate::error::Result;
+use crate::linalg::{axpy, dot, symmetric_eigen, Eigen};
 use crate::objective::Objective;
-use crate::linalg::{dot, symmetric_eigen, Eigen};
 
 /// The state that argmin keeps between iterations.
 pub type NewtonState = IterState<Vec<f64>, Vec<f64>, (), Vec<Vec<f64>>, (), f64>;
@@ -30,6 +30,10 @@ pub struct NewtonTrustRegion {
 /// The decrement at which parameters are as precise as the derivatives.
 const POLISHED: f64 = 1e-22;
 
+/// Relative to the largest eigenvalue, where a direction counts as not determined when a solution is polished: rounding
+/// of the gradient would be blown up there.
+const WEAK: f64 = 1e-6;
+
 /// `g'H^-1 g / 2` over the directions of positive curvature, and whether there are others that matter.
 #[derive(Debug, Clone, Copy)]
 pub struct Decrement {
@@ -39,18 +43,25 @@ pub struct Decrement {
     pub indefinite: bool,
 }
 
+fn largest_eigenvalue(eigen: &Eigen) -> f64 {
+    eigen.values.iter().fold(0.0f64, |a, v| a.max(v.abs()))
+}
+
+/// The Newton decrement over the directions whose curvature is above `cutoff`.
+fn decrement_above(g: &[f64], eigen: &Eigen, cutoff: f64) -> f64 {
+    let parts = eigen.values.iter().enumerate().filter(|(_, v)| **v > cutoff);
+    parts
+        .map(|(j, v)| 0.5 * dot(eigen.vector(j), g).powi(2) / v)
+        .sum()
+}
+
 /// The Newton decrement from the gradient and the eigen-decomposition of the Hessian.
 pub fn decrement(g: &[f64], eigen: &Eigen) -> Decrement {
-    let largest = eigen.values.iter().fold(0.0f64, |a, v| a.max(v.abs()));
-    let small = 1e-13 * largest;
-    let mut value = 0.0;
-    for (j, v) in eigen.values.iter().enumerate() {
-        let c = dot(eigen.vector(j), g);
-        if *v > small {
-            value += 0.5 * c * c / v;
-        }
+    let largest = largest_eigenvalue(eigen);
+    Decrement {
+        value: decrement_above(g, eigen, 1e-13 * largest),
+        indefinite: eigen.values.first().is_some_and(|v| *v < -1e-9 * largest),
     }
-    Decrement { value, indefinite: eigen.values.first().is_some_and(|v| *v < -1e-9 * largest) }
 }
 
 /// The exact minimiser of the quadratic model in a ball.
@@ -58,12 +69,19 @@ pub fn trust_region_step(g: &[f64], eigen: &Eigen, radius: f64) -> Vec<f64> {
     let n = g.len();
     let c: Vec<f64> = (0..n).map(|j| dot(eigen.vector(j), g)).collect();
     let lowest = eigen.values[0];
-    let largest = eigen.values.iter().fold(0.0f64, |a, v| a.max(v.abs())).max(f64::MIN_POSITIVE);
+    let largest = largest_eigenvalue(eigen).max(f64::MIN_POSITIVE);
     let norm = |mu: f64| -> f64 {
-        let terms = c.iter().zip(&eigen.values).map(|(c, v)| if *c == 0.0 { 0.0 } else { (c / (v + mu)).powi(2) });
+        let terms = c
+            .iter()
+            .zip(&eigen.values)
+            .map(|(c, v)| if *c == 0.0 { 0.0 } else { (c / (v + mu)).powi(2) });
         terms.sum::<f64>().sqrt()
     };
-    let floor = if lowest > 1e-14 * largest { 0.0 } else { -lowest + 1e-14 * largest };
+    let floor = if lowest > 1e-14 * largest {
+        0.0
+    } else {
+        -lowest + 1e-14 * largest
+    };
     let (mut mu, mut along) = (floor, 0.0);
     let at_floor = norm(floor);
     if at_floor > radius {
@@ -72,12 +90,12 @@ pub fn trust_region_step(g: &[f64], eigen: &Eigen, radius: f64) -> Vec<f64> {
         along = (radius * radius - at_floor * at_floor).max(0.0).sqrt();
     }
     let mut d = vec![0.0; n];
-    for j in 0..n {
-        let mut step = if c[j] == 0.0 { 0.0 } else { -c[j] / (eigen.values[j] + mu) };
+    for (j, (c, v)) in c.iter().zip(&eigen.values).enumerate() {
+        let mut step = if *c == 0.0 { 0.0 } else { -c / (v + mu) };
         if j == 0 && along > 0.0 {
             step += if step < 0.0 { -along } else { along };
         }
-        crate::linalg::axpy(step, eigen.vector(j), &mut d);
+        axpy(step, eigen.vector(j), &mut d);
     }
     d
 }
@@ -121,7 +139,12 @@ fn taken<T>(value: Option<T>) -> std::result::Result<T, ArgminError> {
 impl NewtonTrustRegion {
     /// A solver that stops at the given decrement.
     pub fn new(tolerance: f64) -> Self {
-        NewtonTrustRegion { tolerance, radius: 1.0, stalled: 0, finished: None }
+        NewtonTrustRegion {
+            tolerance,
+            radius: 1.0,
+            stalled: 0,
+            finished: None,
+        }
     }
 
     fn check(&mut self, g: &[f64], eigen: &Eigen) {
@@ -151,7 +174,10 @@ where
         let hessian = problem.hessian(&x)?;
         self.radius = size(&x).max(1.0);
         self.check(&gradient, &symmetric_eigen(&flat(&hessian), x.len())?);
-        Ok((state.param(x).cost(cost).gradient(gradient).hessian(hessian), None))
+        Ok((
+            state.param(x).cost(cost).gradient(gradient).hessian(hessian),
+            None,
+        ))
     }
 
     fn next_iter(
@@ -187,7 +213,14 @@ where
         let gradient = problem.gradient(&trial)?;
         let hessian = problem.hessian(&trial)?;
         self.check(&gradient, &symmetric_eigen(&flat(&hessian), trial.len())?);
-        Ok((state.param(trial).cost(trial_cost).gradient(gradient).hessian(hessian), None))
+        Ok((
+            state
+                .param(trial)
+                .cost(trial_cost)
+                .gradient(gradient)
+                .hessian(hessian),
+            None,
+        ))
     }
 
     fn terminate(&mut self, _state: &NewtonState) -> TerminationStatus {
@@ -207,19 +240,22 @@ pub fn polish(objective: &Objective<'_>, mut x: Vec<f64>, steps: usize) -> Resul
     for _ in 0..steps {
         let (g, h) = objective.curvature(&x)?;
         let before = symmetric_eigen(&h, x.len())?;
-        let reached = decrement(&g, &before).value;
-        if before.values[0] <= 0.0 || reached < POLISHED {
+        let cutoff = WEAK * largest_eigenvalue(&before);
+        let reached = decrement_above(&g, &before, cutoff);
+        if before.values[0] < -cutoff || reached < POLISHED {
             break;
         }
-        let d = trust_region_step(&g, &before, f64::MAX.sqrt());
-        let trial: Vec<f64> = x.iter().zip(&d).map(|(a, b)| a + b).collect();
+        let mut trial = x.clone();
+        for (j, v) in before.values.iter().enumerate().filter(|(_, v)| **v > cutoff) {
+            axpy(-dot(before.vector(j), &g) / v, before.vector(j), &mut trial);
+        }
         let (old, new) = (objective.value(&x)?, objective.value(&trial)?);
         if !new.is_finite() || new > old + 1e-13 * old.abs().max(1.0) {
             break;
         }
         let (g, h) = objective.curvature(&trial)?;
         let after = symmetric_eigen(&h, x.len())?;
-        if after.values[0] <= 0.0 || decrement(&g, &after).value >= reached {
+        if after.values[0] < -cutoff || decrement_above(&g, &after, cutoff) >= reached {
             break;
         }
         x = trial;
@@ -242,7 +278,11 @@ mod tests {
 
     #[test]
     fn a_step_against_the_border_has_the_length_of_the_radius() {
-        for h in [[2.0, 0.0, 0.0, 1.0], [-2.0, 0.0, 0.0, 1.0], [-2.0, 1.0, 1.0, -3.0]] {
+        for h in [
+            [2.0, 0.0, 0.0, 1.0],
+            [-2.0, 0.0, 0.0, 1.0],
+            [-2.0, 1.0, 1.0, -3.0],
+        ] {
             let d = trust_region_step(&[3.0, -1.0], &symmetric_eigen(&h, 2).unwrap(), 0.3);
             assert_relative_eq!(size(&d), 0.3, epsilon = 1e-8);
         }
@@ -250,7 +290,11 @@ mod tests {
 
     #[test]
     fn at_a_saddle_without_gradient_the_step_follows_negative_curvature() {
-        let d = trust_region_step(&[0.0, 0.0], &symmetric_eigen(&[1.0, 0.0, 0.0, -1.0], 2).unwrap(), 0.5);
+        let d = trust_region_step(
+            &[0.0, 0.0],
+            &symmetric_eigen(&[1.0, 0.0, 0.0, -1.0], 2).unwrap(),
+            0.5,
+        );
         assert_relative_eq!(d[1].abs(), 0.5, epsilon = 1e-10);
         assert_relative_eq!(d[0], 0.0, epsilon = 1e-10);
     }

@@ -39,7 +39,11 @@ pub struct Objective<'a> {
 
 impl<'a> Objective<'a> {
     /// An objective on an engine.
-    pub fn new(engine: &'a mut dyn Criterion, coordinates: &'a Coordinates, observer: Option<Observer<'a>>) -> Self {
+    pub fn new(
+        engine: &'a mut dyn Criterion,
+        coordinates: &'a Coordinates,
+        observer: Option<Observer<'a>>,
+    ) -> Self {
         Objective {
             coordinates,
             state: RefCell::new(State {
@@ -83,7 +87,10 @@ impl<'a> Objective<'a> {
         state.evaluations += 1;
         state.best = state.best.min(cost);
         if let Some(observer) = state.observer {
-            observer(Progress { evaluations: state.evaluations, best: state.best });
+            observer(Progress {
+                evaluations: state.evaluations,
+                best: state.best,
+            });
         }
         Ok(cost)
     }
@@ -94,7 +101,9 @@ impl<'a> Objective<'a> {
     /// [`Error::Numerical`] where the criterion is not finite.
     pub fn derivatives(&self, x: &[f64], order: Order) -> Result<Derivatives> {
         if !self.value(x)?.is_finite() {
-            return Err(Error::Numerical("derivatives where the criterion is not finite".to_string()));
+            return Err(Error::Numerical(
+                "derivatives where the criterion is not finite".to_string(),
+            ));
         }
         let mut state = self.state.borrow_mut();
         if let Some((known, derivatives)) = &state.derivatives {
@@ -113,7 +122,10 @@ impl<'a> Objective<'a> {
     /// As [`Objective::derivatives`].
     pub fn curvature(&self, x: &[f64]) -> Result<(Vec<f64>, Vec<f64>)> {
         let derivatives = self.derivatives(x, Order::Hessian)?;
-        Ok((self.coordinates.gradient(x, &derivatives), self.coordinates.hessian(x, &derivatives)))
+        Ok((
+            self.coordinates.gradient(x, &derivatives),
+            self.coordinates.hessian(x, &derivatives),
+        ))
     }
 }
 

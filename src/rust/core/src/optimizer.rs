@@ -37,7 +37,10 @@ impl Method {
             "lbfgs" => Ok(Method::Lbfgs),
             "nelder-mead" => Ok(Method::NelderMead),
             "em" => Ok(Method::Em),
-            other => Err(Error::invalid("method", format!("there is no method \"{other}\""))),
+            other => Err(Error::invalid(
+                "method",
+                format!("there is no method \"{other}\""),
+            )),
         }
     }
 }
@@ -57,7 +60,12 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { method: Method::Newton, tolerance: 1e-10, max_iterations: 500, em_steps: 3 }
+        Settings {
+            method: Method::Newton,
+            tolerance: 1e-10,
+            max_iterations: 500,
+            em_steps: 3,
+        }
     }
 }
 
@@ -78,7 +86,11 @@ pub fn minimise(objective: &Objective<'_>, x: Vec<f64>, settings: &Settings) -> 
     if x.is_empty() {
         return Ok(Stop { x, iterations: 0 });
     }
-    let line_search = || MoreThuenteLineSearch::new().with_c(1e-4, 0.9).map_err(unwrap_argmin);
+    let line_search = || {
+        MoreThuenteLineSearch::new()
+            .with_c(1e-4, 0.9)
+            .map_err(unwrap_argmin)
+    };
     match settings.method {
         Method::Newton => {
             let solver = NewtonTrustRegion::new(settings.tolerance);
@@ -107,7 +119,9 @@ pub fn minimise(objective: &Objective<'_>, x: Vec<f64>, settings: &Settings) -> 
                 corner[j] += 0.25 * corner[j].abs().max(1.0);
                 simplex.push(corner);
             }
-            let solver = NelderMead::new(simplex).with_sd_tolerance(1e-12).map_err(unwrap_argmin)?;
+            let solver = NelderMead::new(simplex)
+                .with_sd_tolerance(1e-12)
+                .map_err(unwrap_argmin)?;
             type SimplexState = IterState<Vec<f64>, (), (), (), (), f64>;
             finish(run(objective, solver, |s: SimplexState| s, settings), &x)
         }
@@ -130,20 +144,27 @@ where
     H: Clone,
 {
     let most = settings.max_iterations as u64;
-    let result: std::result::Result<OptimizationResult<_, _, _>, _> = Executor::new(Shared(objective), solver)
-        .configure(|state| configure(state).max_iters(most))
-        .timer(false)
-        .run();
+    let result: std::result::Result<OptimizationResult<_, _, _>, _> =
+        Executor::new(Shared(objective), solver)
+            .configure(|state| configure(state).max_iters(most))
+            .timer(false)
+            .run();
     let state = result.map_err(unwrap_argmin)?.state;
     let x = state.get_best_param().or(state.get_param()).cloned();
     let x = x.ok_or_else(|| Error::Bug("the optimiser lost its parameters".to_string()))?;
-    Ok(Stop { x, iterations: state.get_iter() as usize })
+    Ok(Stop {
+        x,
+        iterations: state.get_iter() as usize,
+    })
 }
 
 /// A line search that cannot go on is no failure of the fit: the certificate says where it stopped.
 fn finish(result: Result<Stop>, start: &[f64]) -> Result<Stop> {
     match result {
-        Err(Error::Numerical(_)) => Ok(Stop { x: start.to_vec(), iterations: 0 }),
+        Err(Error::Numerical(_)) => Ok(Stop {
+            x: start.to_vec(),
+            iterations: 0,
+        }),
         other => other,
     }
 }

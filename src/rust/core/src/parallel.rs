@@ -56,8 +56,7 @@ impl<'a> Workers<'a> {
         };
         match &self.pool {
             Some(pool) if items.len() > 1 => {
-                let results: Vec<Result<T>> =
-                    pool.install(|| items.into_par_iter().map(guarded).collect());
+                let results: Vec<Result<T>> = pool.install(|| items.into_par_iter().map(guarded).collect());
                 results.into_iter().collect()
             }
             _ => items.into_iter().map(guarded).collect(),
@@ -67,7 +66,11 @@ impl<'a> Workers<'a> {
 
 /// Cut `0..weights.len()` into consecutive ranges of about equal weight: at most `most` of them, none lighter than
 /// `least` if it can be helped.
-pub fn chunks(weights: impl Iterator<Item = usize> + Clone, least: usize, most: usize) -> Vec<std::ops::Range<usize>> {
+pub fn chunks(
+    weights: impl Iterator<Item = usize> + Clone,
+    least: usize,
+    most: usize,
+) -> Vec<std::ops::Range<usize>> {
     let total: usize = weights.clone().sum();
     let target = (total / most.max(1)).max(least).max(1);
     let (mut ranges, mut start, mut sum, mut end) = (Vec::new(), 0, 0, 0);

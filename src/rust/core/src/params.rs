@@ -137,20 +137,35 @@ impl Coordinates {
         let mut terms = Vec::new();
         for (t, shape) in shapes.iter().enumerate() {
             let (q, len) = (shape.q, shape.packed_len());
-            let free = if free[t].is_empty() { vec![true; len] } else { free[t].clone() };
+            let free = if free[t].is_empty() {
+                vec![true; len]
+            } else {
+                free[t].clone()
+            };
             let restricted = free.contains(&false);
             if restricted && start.is_none() {
-                return Err(Error::invalid("start", "elements that are held fixed need a start"));
+                return Err(Error::invalid(
+                    "start",
+                    "elements that are held fixed need a start",
+                ));
             }
             let mean: Vec<f64> = gram[t].iter().map(|g| g / shape.levels as f64).collect();
             let whitener = whitener(shape, &mean, restricted);
             let inverse = invert_lower(&whitener, q)?;
             let lambda = match start {
                 Some(lambda) => matmul(&inverse, &lambda[t], q, q, q),
-                None => (0..q * q).map(|k| if k % (q + 1) == 0 { 1.0 } else { 0.0 }).collect(),
+                None => (0..q * q)
+                    .map(|k| if k % (q + 1) == 0 { 1.0 } else { 0.0 })
+                    .collect(),
             };
             let packed = shape.structure.pack(q, &lambda);
-            terms.push(TermCoordinates { shape: *shape, whitener, inverse, free, packed });
+            terms.push(TermCoordinates {
+                shape: *shape,
+                whitener,
+                inverse,
+                free,
+                packed,
+            });
         }
         Ok(Coordinates { terms })
     }
@@ -159,7 +174,9 @@ impl Coordinates {
     pub fn plain(shapes: &[TermShape], lambda: &[Vec<f64>]) -> Self {
         let term = |(shape, lambda): (&TermShape, &Vec<f64>)| {
             let q = shape.q;
-            let identity: Vec<f64> = (0..q * q).map(|k| if k % (q + 1) == 0 { 1.0 } else { 0.0 }).collect();
+            let identity: Vec<f64> = (0..q * q)
+                .map(|k| if k % (q + 1) == 0 { 1.0 } else { 0.0 })
+                .collect();
             TermCoordinates {
                 shape: *shape,
                 whitener: identity.clone(),
@@ -168,7 +185,9 @@ impl Coordinates {
                 packed: shape.structure.pack(q, lambda),
             }
         };
-        Coordinates { terms: shapes.iter().zip(lambda).map(term).collect() }
+        Coordinates {
+            terms: shapes.iter().zip(lambda).map(term).collect(),
+        }
     }
 
     /// The number of free parameters.
@@ -184,7 +203,12 @@ impl Coordinates {
     /// The free parameters at the start.
     pub fn start(&self) -> Vec<f64> {
         let of = |t: &TermCoordinates| -> Vec<f64> {
-            t.packed.iter().zip(&t.free).filter(|(_, f)| **f).map(|(v, _)| *v).collect()
+            t.packed
+                .iter()
+                .zip(&t.free)
+                .filter(|(_, f)| **f)
+                .map(|(v, _)| *v)
+                .collect()
         };
         self.terms.iter().flat_map(of).collect()
     }
@@ -195,7 +219,13 @@ impl Coordinates {
         self.terms
             .iter()
             .map(|t| {
-                let pick = |(v, f): (&f64, &bool)| if *f { values.next().copied().unwrap_or(*v) } else { *v };
+                let pick = |(v, f): (&f64, &bool)| {
+                    if *f {
+                        values.next().copied().unwrap_or(*v)
+                    } else {
+                        *v
+                    }
+                };
                 t.packed.iter().zip(&t.free).map(pick).collect()
             })
             .collect()
@@ -204,19 +234,32 @@ impl Coordinates {
     /// Per term Lambda in whitened units.
     pub fn whitened(&self, x: &[f64]) -> Vec<Vec<f64>> {
         let packed = self.packed(x);
-        self.terms.iter().zip(packed).map(|(t, p)| t.shape.structure.lambda(t.shape.q, &p)).collect()
+        self.terms
+            .iter()
+            .zip(packed)
+            .map(|(t, p)| t.shape.structure.lambda(t.shape.q, &p))
+            .collect()
     }
 
     /// Per term Lambda in the engine's units.
     pub fn lambda(&self, x: &[f64]) -> Vec<Vec<f64>> {
-        self.terms.iter().zip(self.packed(x)).map(|(t, p)| t.lambda(&p)).collect()
+        self.terms
+            .iter()
+            .zip(self.packed(x))
+            .map(|(t, p)| t.lambda(&p))
+            .collect()
     }
 
     /// Free parameters from whitened factors.
     pub fn pack(&self, whitened: &[Vec<f64>]) -> Vec<f64> {
         let of = |(t, l): (&TermCoordinates, &Vec<f64>)| -> Vec<f64> {
             let packed = t.shape.structure.pack(t.shape.q, l);
-            packed.iter().zip(&t.free).filter(|(_, f)| **f).map(|(v, _)| *v).collect()
+            packed
+                .iter()
+                .zip(&t.free)
+                .filter(|(_, f)| **f)
+                .map(|(v, _)| *v)
+                .collect()
         };
         self.terms.iter().zip(whitened).flat_map(of).collect()
     }
@@ -238,14 +281,25 @@ impl Coordinates {
     pub fn gradient(&self, x: &[f64], derivatives: &Derivatives) -> Vec<f64> {
         let whitened = self.whitened(x);
         let mut out = Vec::with_capacity(x.len());
-        for ((t, g), l) in self.terms.iter().zip(self.whitened_gradient(derivatives)).zip(&whitened) {
+        for ((t, g), l) in self
+            .terms
+            .iter()
+            .zip(self.whitened_gradient(derivatives))
+            .zip(&whitened)
+        {
             let (q, s) = (t.shape.q, t.shape.structure);
             let full = matmul(&g, l, q, q, q);
             let packed = match s {
                 Structure::Scalar => vec![(0..q).map(|j| full[j * q + j]).sum()],
                 _ => s.pack(q, &full),
             };
-            out.extend(packed.iter().zip(&t.free).filter(|(_, f)| **f).map(|(v, _)| 2.0 * v));
+            out.extend(
+                packed
+                    .iter()
+                    .zip(&t.free)
+                    .filter(|(_, f)| **f)
+                    .map(|(v, _)| 2.0 * v),
+            );
         }
         out
     }
@@ -282,6 +336,9 @@ impl Coordinates {
             .filter(|(_, f)| **f)
             .map(|(i, _)| i)
             .collect();
-        free.iter().flat_map(|c| free.iter().map(move |i| (*c, *i))).map(|(c, i)| 0.5 * (h[c * r + i] + h[i * r + c])).collect()
+        free.iter()
+            .flat_map(|c| free.iter().map(move |i| (*c, *i)))
+            .map(|(c, i)| 0.5 * (h[c * r + i] + h[i * r + c]))
+            .collect()
     }
 }

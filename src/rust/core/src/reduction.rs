@@ -33,7 +33,10 @@ pub struct LevelBlocks {
 impl LevelBlocks {
     /// The block of a node and its number of rows.
     pub fn block(&self, node: usize) -> (&[f64], usize) {
-        (&self.data[self.start[node]..self.start[node + 1]], self.rows[node] as usize)
+        (
+            &self.data[self.start[node]..self.start[node + 1]],
+            self.rows[node] as usize,
+        )
     }
 }
 
@@ -207,14 +210,25 @@ fn layout(design: &Design<'_>, tree: &Tree) -> Vec<LevelBlocks> {
         let leaf = depth == tree.leaf_level();
         let count = |i: usize| {
             let rows = (tree.row_start[i + 1] - tree.row_start[i]) as usize;
-            if leaf { rows.min(q) as u32 } else { q as u32 }
+            if leaf {
+                rows.min(q) as u32
+            } else {
+                q as u32
+            }
         };
         let rows: Vec<u32> = (0..level.nodes()).map(count).collect();
         let mut start = vec![0; rows.len() + 1];
         for (i, r) in rows.iter().enumerate() {
             start[i + 1] = start[i] + *r as usize * width;
         }
-        levels.push(LevelBlocks { q, width, terms, rows, start, data: Vec::new() });
+        levels.push(LevelBlocks {
+            q,
+            width,
+            terms,
+            rows,
+            start,
+            data: Vec::new(),
+        });
     }
     levels
 }
@@ -228,7 +242,10 @@ fn assemble(p: usize, levels: &mut [LevelBlocks], mut pieces: Vec<Piece>) -> Res
             data.append(&mut piece.levels[l]);
         }
         if data.len() != len {
-            return Err(Error::Bug(format!("{} reduced numbers instead of {len}", data.len())));
+            return Err(Error::Bug(format!(
+                "{} reduced numbers instead of {len}",
+                data.len()
+            )));
         }
         level.data = data;
     }
@@ -303,7 +320,11 @@ impl<'a> Walk<'a> {
     fn run(job: &'a Job<'a>, range: std::ops::Range<usize>, workers: &Workers<'_>) -> Result<Piece> {
         let mut walk = Walk {
             job,
-            above: job.levels.iter().map(|l| TriangleAccumulator::new(l.width)).collect(),
+            above: job
+                .levels
+                .iter()
+                .map(|l| TriangleAccumulator::new(l.width))
+                .collect(),
             piece: Piece {
                 levels: vec![Vec::new(); job.levels.len()],
                 root: TriangleAccumulator::new(job.p + 1),
@@ -343,7 +364,9 @@ impl<'a> Walk<'a> {
         let rows = end - start;
         let mut local = std::mem::take(&mut self.local);
         if rows <= LOCAL_ROWS {
-            self.job.rows.gather(rows, |i| row(start + i), &mut self.roots, &mut local);
+            self.job
+                .rows
+                .gather(rows, |i| row(start + i), &mut self.roots, &mut local);
             qr_in_place(&mut local, rows, width, q);
             self.keep(depth, &local, rows, rows.min(q), rows);
         } else {
@@ -351,7 +374,9 @@ impl<'a> Walk<'a> {
             for from in (start..end).step_by(LOCAL_ROWS) {
                 workers.check()?;
                 let take = LOCAL_ROWS.min(end - from);
-                self.job.rows.gather(take, |i| row(from + i), &mut self.roots, &mut local);
+                self.job
+                    .rows
+                    .gather(take, |i| row(from + i), &mut self.roots, &mut local);
                 acc.push(&local, take, 0, take, 0);
             }
             self.keep(depth, acc.triangle(), width, q.min(rows), width);
@@ -367,7 +392,9 @@ impl<'a> Walk<'a> {
         for column in src.chunks_exact(ld.max(1)).take(level.width) {
             self.piece.levels[depth].extend_from_slice(&column[..q]);
         }
-        self.piece.total.push(src, ld, 0, q, level.width - (self.job.p + 1));
+        self.piece
+            .total
+            .push(src, ld, 0, q, level.width - (self.job.p + 1));
         let receiver = match depth {
             0 => &mut self.piece.root,
             _ => &mut self.above[depth - 1],
@@ -418,7 +445,12 @@ impl Reduced {
                 format!("{n} rows do not determine {p} fixed effects and a residual variance"),
             ));
         }
-        let random: usize = self.levels.iter().flat_map(|l| l.rows.iter()).map(|r| *r as usize).sum();
+        let random: usize = self
+            .levels
+            .iter()
+            .flat_map(|l| l.rows.iter())
+            .map(|r| *r as usize)
+            .sum();
         let (d, tolerance) = (p + 1, 1e-14);
         let response = self.total[p * d..].iter().map(|v| v * v).sum::<f64>().sqrt();
         let left = self.total[p * d + p].abs();

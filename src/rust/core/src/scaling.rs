@@ -113,7 +113,10 @@ fn constant_in_span(design: &Design<'_>, scale: &[f64]) -> Option<Vec<f64>> {
     while start < n {
         let take = block.min(n - start);
         for j in 0..p {
-            for (to, from) in rows[j * block..].iter_mut().zip(&design.x_column(j)[start..start + take]) {
+            for (to, from) in rows[j * block..]
+                .iter_mut()
+                .zip(&design.x_column(j)[start..start + take])
+            {
                 *to = from / scale[j];
             }
         }
@@ -142,7 +145,10 @@ fn solve_for_last(tri: &[f64], p: usize, scale: &[f64]) -> Option<Vec<f64>> {
     let inverse = invert_upper(r, k + 1, k)?;
     let mut a = vec![0.0; p];
     for (i, j) in kept.iter().enumerate() {
-        a[*j] = (0..k).map(|c| inverse[c * k + i] * r[k * (k + 1) + c]).sum::<f64>() / scale[*j];
+        a[*j] = (0..k)
+            .map(|c| inverse[c * k + i] * r[k * (k + 1) + c])
+            .sum::<f64>()
+            / scale[*j];
     }
     Some(a)
 }

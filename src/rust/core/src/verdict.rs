@@ -66,9 +66,16 @@ const ROUNDS: usize = 6;
 ///
 /// # Errors
 /// Those of the objective.
-pub fn minimise_and_certify(objective: &Objective<'_>, start: Vec<f64>, settings: &Settings) -> Result<Certificate> {
+pub fn minimise_and_certify(
+    objective: &Objective<'_>,
+    start: Vec<f64>,
+    settings: &Settings,
+) -> Result<Certificate> {
     let mut stop = minimise(objective, start, settings)?;
-    let newton = Settings { method: Method::Newton, ..*settings };
+    let newton = Settings {
+        method: Method::Newton,
+        ..*settings
+    };
     for round in 0..ROUNDS {
         stop.x = snap(objective, stop.x)?;
         if !stop.x.is_empty() {
@@ -76,12 +83,21 @@ pub fn minimise_and_certify(objective: &Objective<'_>, start: Vec<f64>, settings
         }
         stop.x = snap(objective, stop.x)?;
         let certificate = certify(objective, stop.x.clone(), stop.iterations, settings.tolerance)?;
-        let again = certificate.verdict == Verdict::Saddle && round + 1 < ROUNDS && stop.iterations < settings.max_iterations;
+        let again = certificate.verdict == Verdict::Saddle
+            && round + 1 < ROUNDS
+            && stop.iterations < settings.max_iterations;
         if !again {
             return Ok(certificate);
         }
         let left = settings.max_iterations - stop.iterations;
-        let next = minimise(objective, stop.x, &Settings { max_iterations: left, ..newton })?;
+        let next = minimise(
+            objective,
+            stop.x,
+            &Settings {
+                max_iterations: left,
+                ..newton
+            },
+        )?;
         stop.x = next.x;
         stop.iterations += next.iterations.max(1);
     }
@@ -96,8 +112,19 @@ fn certify(objective: &Objective<'_>, x: Vec<f64>, iterations: usize, tolerance:
     if x.is_empty() {
         objective.value(&x)?;
         let (gradient, eigenvalues) = (Vec::new(), Vec::new());
-        let verdict = if singular { Verdict::Boundary } else { Verdict::Optimum };
-        return Ok(Certificate { verdict, decrement: 0.0, gradient, eigenvalues, x, iterations });
+        let verdict = if singular {
+            Verdict::Boundary
+        } else {
+            Verdict::Optimum
+        };
+        return Ok(Certificate {
+            verdict,
+            decrement: 0.0,
+            gradient,
+            eigenvalues,
+            x,
+            iterations,
+        });
     }
     let (mut g, mut h) = objective.curvature(&x)?;
     let scale: Vec<f64> = terms().flat_map(|(t, l)| scales(t, l)).collect();
@@ -129,7 +156,14 @@ fn certify(objective: &Objective<'_>, x: Vec<f64>, iterations: usize, tolerance:
     } else {
         Verdict::Optimum
     };
-    Ok(Certificate { verdict, decrement: reached.value, gradient: g, eigenvalues: eigen.values, x, iterations })
+    Ok(Certificate {
+        verdict,
+        decrement: reached.value,
+        gradient: g,
+        eigenvalues: eigen.values,
+        x,
+        iterations,
+    })
 }
 
 /// Psi of a term in whitened units.
@@ -151,7 +185,11 @@ fn scales(term: &TermCoordinates, lambda: &[f64]) -> Vec<f64> {
         Structure::Diagonal => (0..q).map(row).collect(),
         Structure::Scalar => vec![row(0)],
     };
-    all.into_iter().zip(&term.free).filter(|(_, f)| **f).map(|(s, _)| s).collect()
+    all.into_iter()
+        .zip(&term.free)
+        .filter(|(_, f)| **f)
+        .map(|(s, _)| s)
+        .collect()
 }
 
 /// Set negligible directions of Psi to exactly zero where the criterion does not object, and make the factor canonical
@@ -166,8 +204,14 @@ fn snap(objective: &Objective<'_>, x: Vec<f64>) -> Result<Vec<f64>> {
             let mut eigen = symmetric_eigen(&psi(q, l), q)?;
             let floor = NEGLIGIBLE.max(1e-14 * eigen.values[q - 1]);
             if eigen.values[0] < floor {
-                eigen.values.iter_mut().filter(|v| **v < floor).for_each(|v| *v = 0.0);
-                let scaled: Vec<f64> = (0..q * q).map(|k| eigen.vectors[k] * eigen.values[k / q].sqrt()).collect();
+                eigen
+                    .values
+                    .iter_mut()
+                    .filter(|v| **v < floor)
+                    .for_each(|v| *v = 0.0);
+                let scaled: Vec<f64> = (0..q * q)
+                    .map(|k| eigen.vectors[k] * eigen.values[k / q].sqrt())
+                    .collect();
                 *l = semidefinite_cholesky(&psi(q, &scaled), q, 1e-12);
             }
         } else if term.is_unrestricted() {
@@ -187,7 +231,11 @@ fn snap(objective: &Objective<'_>, x: Vec<f64>) -> Result<Vec<f64>> {
     }
     let before = objective.value(&x)?;
     let after = objective.value(&snapped)?;
-    Ok(if after <= before + 1e-9 + 1e-13 * before.abs() { snapped } else { x })
+    Ok(if after <= before + 1e-9 + 1e-13 * before.abs() {
+        snapped
+    } else {
+        x
+    })
 }
 
 /// Columns with a negative diagonal change their sign.

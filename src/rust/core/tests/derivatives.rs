@@ -1,4 +1,5 @@
 //! The grouped engine against a dense oracle and against numerical differentiation.
+#![allow(clippy::unwrap_used)]
 
 mod support;
 
@@ -17,19 +18,72 @@ const BOTH: [Estimation; 2] = [Estimation::Ml, Estimation::Reml];
 fn shapes() -> Vec<Shape> {
     use Structure::*;
     vec![
-        Shape { levels: vec![7], terms: vec![(0, 1, Unstructured)], rows: 40, p: 2 },
-        Shape { levels: vec![6], terms: vec![(0, 2, Unstructured)], rows: 45, p: 3 },
-        Shape { levels: vec![9], terms: vec![(0, 3, Unstructured)], rows: 30, p: 2 },
-        Shape { levels: vec![5], terms: vec![(0, 1, Unstructured), (0, 2, Diagonal)], rows: 40, p: 2 },
-        Shape { levels: vec![5], terms: vec![(0, 3, Scalar), (0, 1, Unstructured)], rows: 40, p: 1 },
-        Shape { levels: vec![3, 8], terms: vec![(0, 1, Unstructured), (1, 1, Unstructured)], rows: 50, p: 2 },
-        Shape { levels: vec![3, 9], terms: vec![(1, 2, Unstructured), (0, 2, Unstructured)], rows: 60, p: 3 },
-        Shape { levels: vec![2, 5, 11], terms: vec![(0, 2, Unstructured), (1, 1, Unstructured), (2, 2, Diagonal)], rows: 70, p: 2 },
-        Shape { levels: vec![2, 4, 8, 16], terms: vec![(0, 1, Unstructured), (1, 2, Unstructured), (2, 1, Unstructured), (3, 2, Unstructured)], rows: 90, p: 2 },
+        Shape {
+            levels: vec![7],
+            terms: vec![(0, 1, Unstructured)],
+            rows: 40,
+            p: 2,
+        },
+        Shape {
+            levels: vec![6],
+            terms: vec![(0, 2, Unstructured)],
+            rows: 45,
+            p: 3,
+        },
+        Shape {
+            levels: vec![9],
+            terms: vec![(0, 3, Unstructured)],
+            rows: 30,
+            p: 2,
+        },
+        Shape {
+            levels: vec![5],
+            terms: vec![(0, 1, Unstructured), (0, 2, Diagonal)],
+            rows: 40,
+            p: 2,
+        },
+        Shape {
+            levels: vec![5],
+            terms: vec![(0, 3, Scalar), (0, 1, Unstructured)],
+            rows: 40,
+            p: 1,
+        },
+        Shape {
+            levels: vec![3, 8],
+            terms: vec![(0, 1, Unstructured), (1, 1, Unstructured)],
+            rows: 50,
+            p: 2,
+        },
+        Shape {
+            levels: vec![3, 9],
+            terms: vec![(1, 2, Unstructured), (0, 2, Unstructured)],
+            rows: 60,
+            p: 3,
+        },
+        Shape {
+            levels: vec![2, 5, 11],
+            terms: vec![(0, 2, Unstructured), (1, 1, Unstructured), (2, 2, Diagonal)],
+            rows: 70,
+            p: 2,
+        },
+        Shape {
+            levels: vec![2, 4, 8, 16],
+            terms: vec![
+                (0, 1, Unstructured),
+                (1, 2, Unstructured),
+                (2, 1, Unstructured),
+                (3, 2, Unstructured),
+            ],
+            rows: 90,
+            p: 2,
+        },
     ]
 }
 
-fn at_points(data: &Data, visit: &mut dyn FnMut(&mut Grouped<'_>, &Coordinates, Vec<f64>, &str)) {
+type Visit<'a> = &'a mut dyn FnMut(&mut Grouped<'_>, &Coordinates, Vec<f64>, &str);
+
+/// Call `visit` at regular, near-singular and singular parameters, ML and REML.
+fn at_points(data: &Data, visit: Visit<'_>) {
     let design = data.design();
     let stop = AtomicBool::new(false);
     let workers = Workers::new(1, &stop).unwrap();
@@ -39,12 +93,20 @@ fn at_points(data: &Data, visit: &mut dyn FnMut(&mut Grouped<'_>, &Coordinates, 
         let free: Vec<Vec<bool>> = design.terms.iter().map(|_| vec![]).collect();
         let coordinates = Coordinates::new(engine.shapes(), &engine.reduced().gram, &free, None).unwrap();
         let start = coordinates.start();
-        let random: Vec<f64> = (0..start.len()).map(|i| 0.3 + ((i * 37 + 11) % 17) as f64 / 9.0).collect();
+        let random: Vec<f64> = (0..start.len())
+            .map(|i| 0.3 + ((i * 37 + 11) % 17) as f64 / 9.0)
+            .collect();
         let near: Vec<f64> = start.iter().map(|v| v * 1e-4 + 1e-5).collect();
         let mut singular = random.clone();
         singular[0] = 0.0;
         let zero = vec![0.0; start.len()];
-        for (name, x) in [("start", start), ("random", random), ("near-singular", near), ("singular", singular), ("zero", zero)] {
+        for (name, x) in [
+            ("start", start),
+            ("random", random),
+            ("near-singular", near),
+            ("singular", singular),
+            ("zero", zero),
+        ] {
             visit(&mut engine, &coordinates, x, name);
         }
     }
@@ -63,7 +125,10 @@ fn the_criterion_equals_the_dense_one() {
                 let lambda = coordinates.lambda(&x);
                 let ours = engine.value(&lambda).unwrap().criterion;
                 let theirs = dense_criterion(&data, engine, &lambda);
-                assert!(closest(ours, theirs, theirs) < 1e-10, "{shape:?} {name}: {ours} {theirs}");
+                assert!(
+                    closest(ours, theirs, theirs) < 1e-10,
+                    "{shape:?} {name}: {ours} {theirs}"
+                );
             });
         }
     }
@@ -93,7 +158,11 @@ fn the_gradient_is_the_derivative_of_the_criterion() {
                 );
                 let (e1, e2) = ((4.0 * d2 - d1) / 3.0, (4.0 * d3 - d2) / 3.0);
                 let numeric = (16.0 * e2 - e1) / 15.0;
-                assert!(closest(g[j], numeric, scale) < 1e-7, "{shape:?} {name} [{j}]: {} {numeric}", g[j]);
+                assert!(
+                    closest(g[j], numeric, scale) < 1e-7,
+                    "{shape:?} {name} [{j}]: {} {numeric}",
+                    g[j]
+                );
             }
         });
     }
@@ -121,7 +190,10 @@ fn the_hessian_is_the_derivative_of_the_gradient() {
                     let (d1, d2) = ((a[i] - b[i]) / (2.0 * h), (c[i] - d[i]) / h);
                     let numeric = (4.0 * d2 - d1) / 3.0;
                     let ours = hessian[j * n + i];
-                    assert!(closest(ours, numeric, scale) < 1e-6, "{shape:?} {name} [{i},{j}]: {ours} {numeric}");
+                    assert!(
+                        closest(ours, numeric, scale) < 1e-6,
+                        "{shape:?} {name} [{i},{j}]: {ours} {numeric}"
+                    );
                 }
             }
         });
@@ -130,21 +202,32 @@ fn the_hessian_is_the_derivative_of_the_gradient() {
 
 #[test]
 fn the_threads_do_not_change_a_bit() {
-    let shape = Shape { levels: vec![400, 4000], terms: vec![(0, 2, Structure::Unstructured), (1, 1, Structure::Unstructured)], rows: 60_000, p: 3 };
+    let shape = Shape {
+        levels: vec![400, 4000],
+        terms: vec![(0, 2, Structure::Unstructured), (1, 1, Structure::Unstructured)],
+        rows: 60_000,
+        p: 3,
+    };
     let data = Data::new(&shape, true);
     let design = data.design();
     let stop = AtomicBool::new(false);
     let fits: Vec<_> = [1, 2, 3]
         .into_iter()
         .map(|threads| {
-            let options = mixedlm_core::Options { threads, ..Default::default() };
+            let options = mixedlm_core::Options {
+                threads,
+                ..Default::default()
+            };
             mixedlm_core::fit(&design, &options, &stop, None).unwrap()
         })
         .collect();
     for fit in &fits[1..] {
         assert_eq!(fit.estimates.beta, fits[0].estimates.beta);
         assert_eq!(fit.estimates.lambda, fits[0].estimates.lambda);
-        assert_eq!(fit.estimates.derivatives.hessian, fits[0].estimates.derivatives.hessian);
+        assert_eq!(
+            fit.estimates.derivatives.hessian,
+            fits[0].estimates.derivatives.hessian
+        );
         assert_eq!(fit.estimates.modes, fits[0].estimates.modes);
     }
 }

@@ -65,7 +65,9 @@ impl Grouped<'_> {
         let p = self.reduced.p();
         let depths = self.reduced.levels.len();
         let pick = |f: &dyn Fn(usize) -> bool| -> Vec<usize> {
-            (0..self.directions.len()).filter(|d| f(self.directions[*d].level)).collect()
+            (0..self.directions.len())
+                .filter(|d| f(self.directions[*d].level))
+                .collect()
         };
         let pass = Pass {
             reduced: &self.reduced,
@@ -79,14 +81,22 @@ impl Grouped<'_> {
             own: (0..depths).map(|l| pick(&|level| level == l)).collect(),
             deeper: (0..depths).map(|l| pick(&|level| level > l)).collect(),
         };
-        let sums = self.workers.map(self.reduced.chunks.clone(), |range| Ok(Down::run(&pass, range)))?;
+        let sums = self
+            .workers
+            .map(self.reduced.chunks.clone(), |range| Ok(Down::run(&pass, range)))?;
         let mut sums = sums.into_iter();
         let mut total = sums.next().unwrap_or_else(|| pass.empty());
         for part in sums {
             total.add(&part);
         }
         if order == Order::Hessian {
-            close_hessian(&mut total, self.directions.len(), p, self.estimation.reml_weight(), self.denominator());
+            close_hessian(
+                &mut total,
+                self.directions.len(),
+                p,
+                self.estimation.reml_weight(),
+                self.denominator(),
+            );
         }
         Ok(self.collect(total, order))
     }
@@ -118,7 +128,12 @@ impl Grouped<'_> {
         }
         if order == Order::Gradient {
             let (hessian, r2_gradient, beta_gradient) = Default::default();
-            return Derivatives { gradient, hessian, r2_gradient, beta_gradient };
+            return Derivatives {
+                gradient,
+                hessian,
+                r2_gradient,
+                beta_gradient,
+            };
         }
         let (r, d) = (self.directions.len(), self.reduced.p() + 1);
         let mut hessian = sums.hessian;
@@ -129,8 +144,15 @@ impl Grouped<'_> {
         }
         let per_unit = self.root.r2 / self.denominator();
         let r2_gradient = (0..r).map(|j| sums.root[j * d * d] * per_unit).collect();
-        let beta_gradient = (0..r).flat_map(|j| self.beta_gradient(&sums.root[j * d * d..(j + 1) * d * d])).collect();
-        Derivatives { gradient, hessian, r2_gradient, beta_gradient }
+        let beta_gradient = (0..r)
+            .flat_map(|j| self.beta_gradient(&sums.root[j * d * d..(j + 1) * d * d]))
+            .collect();
+        Derivatives {
+            gradient,
+            hessian,
+            r2_gradient,
+            beta_gradient,
+        }
     }
 
     /// `d beta = S (M v)_x` for the derivative M of the root's message.
@@ -139,7 +161,12 @@ impl Grouped<'_> {
         let scale = (self.root.r2 / self.denominator()).sqrt();
         let in_coordinates = |k: usize| message[(k + 1) * (p + 1)];
         (0..p)
-            .map(|i| scale * (i..p).map(|k| self.root.r_inverse[k * p + i] * in_coordinates(k)).sum::<f64>())
+            .map(|i| {
+                scale
+                    * (i..p)
+                        .map(|k| self.root.r_inverse[k * p + i] * in_coordinates(k))
+                        .sum::<f64>()
+            })
             .collect()
     }
 }
@@ -149,7 +176,10 @@ fn close_hessian(sums: &mut Sums, r: usize, p: usize, reml_weight: f64, denomina
     let d = p + 1;
     for k in 0..r {
         for j in 0..=k {
-            let (a, b) = (&sums.root[j * d * d..(j + 1) * d * d], &sums.root[k * d * d..(k + 1) * d * d]);
+            let (a, b) = (
+                &sums.root[j * d * d..(j + 1) * d * d],
+                &sums.root[k * d * d..(k + 1) * d * d],
+            );
             let mut h = a[0] * b[0] / denominator;
             for c in 1..d {
                 h += 2.0 * a[c * d] * b[c * d];
@@ -164,7 +194,10 @@ fn close_hessian(sums: &mut Sums, r: usize, p: usize, reml_weight: f64, denomina
 impl Sums {
     fn add(&mut self, other: &Sums) {
         let add = |a: &mut Vec<f64>, b: &Vec<f64>| a.iter_mut().zip(b).for_each(|(x, y)| *x += y);
-        self.gradient.iter_mut().zip(&other.gradient).for_each(|(a, b)| add(a, b));
+        self.gradient
+            .iter_mut()
+            .zip(&other.gradient)
+            .for_each(|(a, b)| add(a, b));
         add(&mut self.hessian, &other.hessian);
         add(&mut self.root, &other.root);
     }
@@ -172,7 +205,11 @@ impl Sums {
 
 impl Pass<'_> {
     fn empty(&self) -> Sums {
-        let r = if self.order == Order::Hessian { self.directions.len() } else { 0 };
+        let r = if self.order == Order::Hessian {
+            self.directions.len()
+        } else {
+            0
+        };
         let d = self.reduced.p() + 1;
         Sums {
             gradient: self.reduced.levels.iter().map(|l| vec![0.0; l.q * l.q]).collect(),
@@ -223,13 +260,13 @@ impl<'a> Down<'a> {
         if depth == self.pass.reduced.tree.leaf_level() {
             return;
         }
-        let (u, u_omega, w) = (self.u.clone(), self.u_omega.clone(), self.w.clone());
+        let (u_omega, w) = (self.u_omega.clone(), self.w.clone());
         self.open_node(depth, node);
         for child in self.pass.reduced.tree.children(depth, node) {
             self.subtree(depth + 1, child);
         }
         if self.pass.order == Order::Hessian {
-            self.leave(depth, &u, &u_omega, &w);
+            self.leave(depth, &u_omega, &w);
         }
     }
 
@@ -244,10 +281,18 @@ impl<'a> Down<'a> {
         for c in 0..g {
             for j in 0..q {
                 let v = self.u[c * q + j];
-                axpy(v, &self.u_omega[c * q..(c + 1) * q], &mut self.x[j * q..(j + 1) * q]);
+                axpy(
+                    v,
+                    &self.u_omega[c * q..(c + 1) * q],
+                    &mut self.x[j * q..(j + 1) * q],
+                );
             }
         }
-        for ((sum, w), gamma) in self.sums.gradient[depth].iter_mut().zip(&self.w).zip(self.x.iter_mut()) {
+        for ((sum, w), gamma) in self.sums.gradient[depth]
+            .iter_mut()
+            .zip(&self.w)
+            .zip(self.x.iter_mut())
+        {
             *sum += w - *gamma;
             *gamma = 2.0 * *gamma - w;
         }
@@ -289,7 +334,11 @@ impl<'a> Down<'a> {
             for c in 0..g - beyond {
                 for i in 0..k {
                     let coefficient = -regression[c * k + i];
-                    axpy(coefficient, &a[(z + i) * m..(z + i + 1) * m], &mut self.al[(beyond + c) * m..(beyond + c + 1) * m]);
+                    axpy(
+                        coefficient,
+                        &a[(z + i) * m..(z + i + 1) * m],
+                        &mut self.al[(beyond + c) * m..(beyond + c + 1) * m],
+                    );
                 }
             }
         }
@@ -308,7 +357,11 @@ impl<'a> Down<'a> {
             for c in 0..k {
                 for i in 0..k {
                     let (to, from) = ((first + c) * q, (first + i) * q);
-                    axpy(posterior[c * k + i], &self.u[from..from + q], &mut self.u_omega[to..to + q]);
+                    axpy(
+                        posterior[c * k + i],
+                        &self.u[from..from + q],
+                        &mut self.u_omega[to..to + q],
+                    );
                 }
             }
             first += k;
@@ -344,7 +397,10 @@ impl<'a> Down<'a> {
                 0 => (&mut self.sums.root[j * g * g..(j + 1) * g * g], g),
                 _ => {
                     let position = position(&pass.deeper[depth - 1], *j);
-                    (&mut self.open[depth - 1].tangents[position * g * g..(position + 1) * g * g], g)
+                    (
+                        &mut self.open[depth - 1].tangents[position * g * g..(position + 1) * g * g],
+                        g,
+                    )
                 }
             };
             for (a, b) in &pass.directions[*j].pairs {
@@ -369,25 +425,47 @@ impl<'a> Down<'a> {
         open.regression.resize(q * g, 0.0);
         for c in 0..g {
             for i in 0..q {
-                axpy(self.u[c * q + i], &pass.psi[depth][i * q..(i + 1) * q], &mut open.regression[c * q..(c + 1) * q]);
+                axpy(
+                    self.u[c * q + i],
+                    &pass.psi[depth][i * q..(i + 1) * q],
+                    &mut open.regression[c * q..(c + 1) * q],
+                );
             }
         }
         open.posterior.clear();
-        open.posterior.extend_from_slice(&pass.posterior[depth][node * q * q..(node + 1) * q * q]);
-        let count = if pass.order == Order::Hessian { pass.deeper[depth].len() } else { 0 };
+        open.posterior
+            .extend_from_slice(&pass.posterior[depth][node * q * q..(node + 1) * q * q]);
+        let count = if pass.order == Order::Hessian {
+            pass.deeper[depth].len()
+        } else {
+            0
+        };
         open.tangents.clear();
         open.tangents.resize(count * h * h, 0.0);
     }
 
     /// What the derivatives of the children's messages add at an inner node, and what of them goes on to its parent.
-    fn leave(&mut self, depth: usize, u: &[f64], u_omega: &[f64], w: &[f64]) {
+    fn leave(&mut self, depth: usize, u_omega: &[f64], w: &[f64]) {
         let pass = self.pass;
         let (q, g) = (pass.reduced.levels[depth].q, pass.coordinates(depth));
         let h = q + g;
         let open = std::mem::take(&mut self.open[depth]);
-        let inner = Inner { q, g, pass, depth, open: &open, open_above: &self.open[..depth] };
+        let inner = Inner {
+            q,
+            g,
+            pass,
+            depth,
+            open: &open,
+            open_above: &self.open[..depth],
+        };
         let parts: Vec<TangentParts> = (0..pass.deeper[depth].len())
-            .map(|position| inner.parts(&open.tangents[position * h * h..(position + 1) * h * h], u_omega, w))
+            .map(|position| {
+                inner.parts(
+                    &open.tangents[position * h * h..(position + 1) * h * h],
+                    u_omega,
+                    w,
+                )
+            })
             .collect();
         let r = pass.directions.len();
         for (x, k) in pass.deeper[depth].iter().enumerate() {
@@ -412,7 +490,6 @@ impl<'a> Down<'a> {
                 axpy(1.0, from, &mut target[size + c * g..size + c * g + c + 1]);
             }
         }
-        debug_assert_eq!(u.len(), q * g);
         self.open[depth] = open;
     }
 }
@@ -462,7 +539,9 @@ impl Inner<'_> {
                 tangent[i.max(j) * h + i.min(j)]
             })
             .collect();
-        let m_zl: Vec<f64> = (0..g).flat_map(|c| tangent[(q + c) * h..(q + c) * h + q].iter().copied()).collect();
+        let m_zl: Vec<f64> = (0..g)
+            .flat_map(|c| tangent[(q + c) * h..(q + c) * h + q].iter().copied())
+            .collect();
         let posterior = &self.open.posterior;
         let p_m = crate::linalg::matmul(posterior, &zz, q, q, q);
         let p_mzl = crate::linalg::matmul(posterior, &m_zl, q, q, g);
@@ -472,14 +551,24 @@ impl Inner<'_> {
         qt.iter_mut().for_each(|v| *v = -*v);
         (0..q).for_each(|i| qt[i * q + i] += 1.0);
         let transposed = crate::linalg::transpose(&qt, q, q);
-        let mut local = crate::linalg::matmul(&crate::linalg::matmul(&transposed, &zz, q, q, q), &qt, q, q, q);
+        let mut local =
+            crate::linalg::matmul(&crate::linalg::matmul(&transposed, &zz, q, q, q), &qt, q, q, q);
         let q_m = crate::linalg::matmul(&transposed, &m_zl, q, q, g);
         for c in 0..g {
             for j in 0..q {
-                axpy(-2.0 * u_omega[c * q + j], &q_m[c * q..(c + 1) * q], &mut local[j * q..(j + 1) * q]);
+                axpy(
+                    -2.0 * u_omega[c * q + j],
+                    &q_m[c * q..(c + 1) * q],
+                    &mut local[j * q..(j + 1) * q],
+                );
             }
         }
-        TangentParts { p_m, m_zl, p_m_omega, local }
+        TangentParts {
+            p_m,
+            m_zl,
+            p_m_omega,
+            local,
+        }
     }
 
     /// Multiply a `q x g` matrix by Omega.
@@ -492,7 +581,11 @@ impl Inner<'_> {
             for c in 0..k {
                 for i in 0..k {
                     let (to, from) = ((first + c) * q, (first + i) * q);
-                    axpy(self.open_above[above].posterior[c * k + i], &a[from..from + q], &mut out[to..to + q]);
+                    axpy(
+                        self.open_above[above].posterior[c * k + i],
+                        &a[from..from + q],
+                        &mut out[to..to + q],
+                    );
                 }
             }
             first += k;

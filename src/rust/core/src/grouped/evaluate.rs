@@ -16,7 +16,7 @@ struct Share<'a> {
 }
 
 /// Cut a vector at the given ends.
-fn split<'a>(mut rest: &'a mut [f64], ends: impl Iterator<Item = usize>) -> Vec<&'a mut [f64]> {
+fn split(mut rest: &mut [f64], ends: impl Iterator<Item = usize>) -> Vec<&mut [f64]> {
     let (mut parts, mut done) = (Vec::new(), 0);
     for end in ends {
         let (head, tail) = rest.split_at_mut(end - done);
@@ -33,7 +33,11 @@ impl Grouped<'_> {
         let mut shares: Vec<Share<'_>> = reduced
             .chunks
             .iter()
-            .map(|range| Share { range: range.clone(), white: Vec::new(), posterior: Vec::new() })
+            .map(|range| Share {
+                range: range.clone(),
+                white: Vec::new(),
+                posterior: Vec::new(),
+            })
             .collect();
         let workspace = self.white.iter_mut().zip(self.posterior.iter_mut());
         for (depth, (white, posterior)) in workspace.enumerate() {
@@ -68,7 +72,9 @@ impl Grouped<'_> {
         }
         let tri = acc.triangle();
         let Some(r_inverse) = invert_upper(tri, d, p) else {
-            return Err(Error::Numerical("X'V^-1X is singular at these variances".to_string()));
+            return Err(Error::Numerical(
+                "X'V^-1X is singular at these variances".to_string(),
+            ));
         };
         let beta = (0..p)
             .map(|i| (i..p).map(|k| r_inverse[k * p + i] * tri[p * d + k]).sum())
@@ -83,7 +89,12 @@ impl Grouped<'_> {
         let criterion = n * (1.0 + (2.0 * std::f64::consts::PI / n).ln() + log_r2) + logdet_v
             - self.reduced.log_weights
             + self.estimation.reml_weight() * log_xvx;
-        Ok(Value { criterion, r2, logdet_v, logdet_xvx })
+        Ok(Value {
+            criterion,
+            r2,
+            logdet_v,
+            logdet_xvx,
+        })
     }
 }
 
@@ -101,7 +112,11 @@ struct Up<'a, 'b> {
 }
 
 impl<'a, 'b> Up<'a, 'b> {
-    fn run(reduced: &'a Reduced, lambda: &'a [Vec<f64>], share: Share<'b>) -> Result<(f64, TriangleAccumulator)> {
+    fn run(
+        reduced: &'a Reduced,
+        lambda: &'a [Vec<f64>],
+        share: Share<'b>,
+    ) -> Result<(f64, TriangleAccumulator)> {
         let leaf = reduced.tree.leaf_level();
         let first = (0..=leaf)
             .map(|l| {
@@ -113,11 +128,22 @@ impl<'a, 'b> Up<'a, 'b> {
         let mut received: Vec<TriangleAccumulator> =
             inner.map(|l| TriangleAccumulator::new(l.width)).collect();
         received.push(TriangleAccumulator::new(reduced.p() + 1));
-        let mut up = Up { reduced, lambda, share, first, received, logdet: 0.0, scratch: Vec::new() };
+        let mut up = Up {
+            reduced,
+            lambda,
+            share,
+            first,
+            received,
+            logdet: 0.0,
+            scratch: Vec::new(),
+        };
         for node in up.share.range.clone() {
             up.subtree(0, node)?;
         }
-        let root = up.received.pop().ok_or_else(|| Error::Bug("no root".to_string()))?;
+        let root = up
+            .received
+            .pop()
+            .ok_or_else(|| Error::Bug("no root".to_string()))?;
         Ok((up.logdet, root))
     }
 
@@ -136,22 +162,35 @@ impl<'a, 'b> Up<'a, 'b> {
         }
         let (q, width) = (level.q, level.width);
         let tri = self.received[depth].triangle().to_vec();
-        self.receiver(depth).push(&tri, width, q, width - q, q);
-        let own: Vec<f64> = tri.chunks_exact(width).flat_map(|c| c[..q].iter().copied()).collect();
+        let target = self.receiver(depth);
+        self.received[target].push(&tri, width, q, width - q, q);
+        let own: Vec<f64> = tri
+            .chunks_exact(width)
+            .flat_map(|c| c[..q].iter().copied())
+            .collect();
         let at = (node - self.first[depth].1) * q * q;
-        posterior(&own[..q * q], q, &self.lambda[depth], &mut self.share.posterior[depth][at..at + q * q])?;
+        posterior(
+            &own[..q * q],
+            q,
+            &self.lambda[depth],
+            &mut self.share.posterior[depth][at..at + q * q],
+        )?;
         self.whiten(depth, node, &own, q)
     }
 
-    fn receiver(&mut self, depth: usize) -> &mut TriangleAccumulator {
-        let at = if depth == 0 { self.received.len() - 1 } else { depth - 1 };
-        &mut self.received[at]
+    /// Where the rows that a node of a level passes on are collected.
+    fn receiver(&self, depth: usize) -> usize {
+        match depth {
+            0 => self.received.len() - 1,
+            _ => depth - 1,
+        }
     }
 
     /// `[T | A] = C^-1 [R | B]` with `C C' = I + R Psi R'`; the rows `A` go to the level above.
     fn whiten(&mut self, depth: usize, node: usize, block: &[f64], m: usize) -> Result<()> {
         let level = &self.reduced.levels[depth];
         let (q, width) = (level.q, level.width);
+        let target = self.receiver(depth);
         let scratch = &mut self.scratch;
         scratch.clear();
         scratch.resize(m * q + m * m, 0.0);
@@ -159,14 +198,15 @@ impl<'a, 'b> Up<'a, 'b> {
         right_multiply(block, m, q, &self.lambda[depth], rl);
         gram_plus_identity(rl, m, q, s);
         if !cholesky_in_place(s, m) {
-            return Err(Error::Numerical("I + R Psi R' is not positive definite".to_string()));
+            return Err(Error::Numerical(
+                "I + R Psi R' is not positive definite".to_string(),
+            ));
         }
         self.logdet += 2.0 * (0..m).map(|i| s[i * m + i].ln()).sum::<f64>();
         let at = level.start[node] - self.first[depth].0;
         let out = &mut self.share.white[depth][at..at + m * width];
         out.copy_from_slice(block);
         solve_lower(s, m, out, width);
-        let target = if depth == 0 { self.received.len() - 1 } else { depth - 1 };
         self.received[target].push(out, m, 0, m, q);
         Ok(())
     }
@@ -204,7 +244,9 @@ pub(super) fn posterior(r: &[f64], q: usize, lambda: &[f64], out: &mut [f64]) ->
     let mut s = vec![0.0; q * q];
     gram_plus_identity(&transposed, q, m, &mut s);
     if !cholesky_in_place(&mut s, q) {
-        return Err(Error::Numerical("I + Lambda'R'R Lambda is not positive definite".to_string()));
+        return Err(Error::Numerical(
+            "I + Lambda'R'R Lambda is not positive definite".to_string(),
+        ));
     }
     let mut y = crate::linalg::transpose(lambda, q, q);
     solve_lower(&s, q, &mut y, q);

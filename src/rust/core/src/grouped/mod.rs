@@ -79,7 +79,11 @@ impl<'w> Grouped<'w> {
         for (depth, level) in reduced.levels.iter().enumerate() {
             white.push(zeros(level.data.len(), "the workspace")?);
             let inner = depth < reduced.tree.leaf_level();
-            let len = if inner { level.rows.len() * level.q * level.q } else { 0 };
+            let len = if inner {
+                level.rows.len() * level.q * level.q
+            } else {
+                0
+            };
             posterior.push(zeros(len, "the workspace")?);
         }
         Ok(Grouped {

@@ -27,13 +27,21 @@ pub fn conditional_modes(engine: &Grouped<'_>) -> Vec<Vec<f64>> {
                 let k = reduced.levels[above].q;
                 for i in 0..k {
                     let effect = by_level[above][ancestor * k + i];
-                    axpy(-effect, &block[(column + i) * m..(column + i + 1) * m], &mut residual);
+                    axpy(
+                        -effect,
+                        &block[(column + i) * m..(column + i + 1) * m],
+                        &mut residual,
+                    );
                 }
                 column += k;
             }
             for j in 0..q {
                 let e = dot(&block[j * m..(j + 1) * m], &residual);
-                axpy(e, &engine.psi[depth][j * q..(j + 1) * q], &mut b[node * q..(node + 1) * q]);
+                axpy(
+                    e,
+                    &engine.psi[depth][j * q..(j + 1) * q],
+                    &mut b[node * q..(node + 1) * q],
+                );
             }
         }
         by_level.push(b);
@@ -51,7 +59,11 @@ pub fn conditional_modes(engine: &Grouped<'_>) -> Vec<Vec<f64>> {
 /// [`crate::Error::Numerical`].
 pub fn conditional_variances(engine: &Grouped<'_>) -> Result<Vec<Vec<f64>>> {
     let reduced = engine.reduced();
-    let mut by_level: Vec<Vec<f64>> = reduced.levels.iter().map(|l| vec![0.0; l.q * l.q * l.rows.len()]).collect();
+    let mut by_level: Vec<Vec<f64>> = reduced
+        .levels
+        .iter()
+        .map(|l| vec![0.0; l.q * l.q * l.rows.len()])
+        .collect();
     for top in 0..reduced.levels[0].rows.len() {
         descend(engine, 0, top, &[], &mut by_level)?;
     }
@@ -59,7 +71,13 @@ pub fn conditional_variances(engine: &Grouped<'_>) -> Result<Vec<Vec<f64>>> {
 }
 
 /// `joint` is the covariance of all ancestors, those nearest first.
-fn descend(engine: &Grouped<'_>, depth: usize, node: usize, joint: &[f64], by_level: &mut [Vec<f64>]) -> Result<()> {
+fn descend(
+    engine: &Grouped<'_>,
+    depth: usize,
+    node: usize,
+    joint: &[f64],
+    by_level: &mut [Vec<f64>],
+) -> Result<()> {
     let reduced = engine.reduced();
     let level = &reduced.levels[depth];
     let (q, m) = (level.q, level.rows[node] as usize);
@@ -95,7 +113,10 @@ fn descend(engine: &Grouped<'_>, depth: usize, node: usize, joint: &[f64], by_le
             };
         }
     }
-    reduced.tree.children(depth, node).try_for_each(|child| descend(engine, depth + 1, child, &all, by_level))
+    reduced
+        .tree
+        .children(depth, node)
+        .try_for_each(|child| descend(engine, depth + 1, child, &all, by_level))
 }
 
 /// From vectors (or square matrices) per level and node to those of each term, by code.
