@@ -44,6 +44,7 @@ engine_fit <- function(design, reml, method, control, start = NULL, free = NULL)
   raw$engine <- "grouped"
   raw$reason <- if (length(design$factors) > 1L) "nested factors" else "one grouping factor"
   raw$threads <- control$threads
+  names(raw$seconds) <- c("reduction", "optimisation")
   raw$messages <- character()
   tell_aliased(design, raw)
   warn_verdict(raw)
@@ -82,14 +83,15 @@ engine_condvar <- function(fit) {
     field(fit, "reml"), "newton", field(fit, "control"), packed_theta(fit)
   )
   answer <- engine_answer(rs_variances(engine_problem(design), options), design)
-  lapply(answer$variances, function(v) v * field(fit, "scale"))
+  variances <- unfold_variances(answer$variances, design)
+  lapply(variances, function(v) v * field(fit, "scale"))
 }
 
 # The design that a fit was made from, built again from its frame.
 design_of <- function(fit) {
   design <- build_design(field(fit, "parsed"), field(fit, "frame"), field(fit, "contrasts"))
   design <- set_parameters(design, field(fit, "start"), field(fit, "free"))
-  if (is.null(design$held)) design else drop_held(design)
+  engine_design(design, field(fit, "parsed"))
 }
 
 # All elements of the relative factors that their structures allow, term by

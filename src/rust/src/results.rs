@@ -60,7 +60,8 @@ pub fn fit_list(design: &Design<'_>, fit: &Fit) -> Result<List> {
         scaled_gradient = c.gradient.clone(),
         hessian_eigenvalues = c.eigenvalues.clone(),
         iterations = c.iterations as i32,
-        evaluations = fit.evaluations as i32
+        evaluations = fit.evaluations as i32,
+        seconds = vec![fit.reduction_seconds, fit.optimisation_seconds]
     ))
 }
 

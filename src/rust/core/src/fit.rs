@@ -1,6 +1,7 @@
 //! All the way: from a design to estimates and a certificate.
 
 use std::sync::atomic::AtomicBool;
+use std::time::Instant;
 
 use crate::covstruct::Structure;
 use crate::criterion::Criterion;
@@ -57,6 +58,10 @@ pub struct Fit {
     pub evaluations: usize,
     /// Sum of the logarithms of the weights.
     pub log_weights: f64,
+    /// Seconds that reducing the data took.
+    pub reduction_seconds: f64,
+    /// Seconds that all evaluations and the optimiser took.
+    pub optimisation_seconds: f64,
 }
 
 /// Fit a model.
@@ -69,9 +74,15 @@ pub fn fit(
     stop: &AtomicBool,
     observer: Option<Observer<'_>>,
 ) -> Result<Fit> {
+    let start = Instant::now();
     let workers = Workers::new(threads_for(design, options.threads), stop)?;
     let mut engine = engine(design, options, &workers)?;
-    fit_engine(design, &mut engine, options, observer)
+    let reduction_seconds = start.elapsed().as_secs_f64();
+    let fit = fit_engine(design, &mut engine, options, observer)?;
+    Ok(Fit {
+        reduction_seconds,
+        ..fit
+    })
 }
 
 /// Threads cost more than they bring on small data.
@@ -97,6 +108,7 @@ fn fit_engine(
     options: &Options,
     observer: Option<Observer<'_>>,
 ) -> Result<Fit> {
+    let began = Instant::now();
     let start = match &options.start {
         Some(packed) => Some(to_engine(engine, &unpack(design, packed)?)),
         None => None,
@@ -121,6 +133,8 @@ fn fit_engine(
         kept: engine.reduced().kept.clone(),
         evaluations,
         log_weights: engine.reduced().log_weights,
+        reduction_seconds: 0.0,
+        optimisation_seconds: began.elapsed().as_secs_f64(),
     })
 }
 

@@ -21,6 +21,7 @@ use super::{Direction, Grouped};
 use crate::criterion::{Derivatives, Order};
 use crate::error::Result;
 use crate::linalg::{axpy, dot};
+use crate::parallel::Workers;
 use crate::reduction::Reduced;
 
 /// Sums over the nodes of a chunk.
@@ -47,6 +48,7 @@ struct Open {
 /// What does not change during a pass.
 struct Pass<'a> {
     reduced: &'a Reduced,
+    workers: &'a Workers<'a>,
     psi: &'a [Vec<f64>],
     white: &'a [Vec<f64>],
     posterior: &'a [Vec<f64>],
@@ -71,6 +73,7 @@ impl Grouped<'_> {
         };
         let pass = Pass {
             reduced: &self.reduced,
+            workers: self.workers,
             psi: &self.psi,
             white: &self.white,
             posterior: &self.posterior,
@@ -83,7 +86,7 @@ impl Grouped<'_> {
         };
         let sums = self
             .workers
-            .map(self.reduced.chunks.clone(), |range| Ok(Down::run(&pass, range)))?;
+            .map(self.reduced.chunks.clone(), |range| Down::run(&pass, range))?;
         let mut sums = sums.into_iter();
         let mut total = sums.next().unwrap_or_else(|| pass.empty());
         for part in sums {
@@ -238,7 +241,7 @@ struct Down<'a> {
 }
 
 impl<'a> Down<'a> {
-    fn run(pass: &'a Pass<'a>, range: Range<usize>) -> Sums {
+    fn run(pass: &'a Pass<'a>, range: Range<usize>) -> Result<Sums> {
         let mut down = Down {
             pass,
             sums: pass.empty(),
@@ -250,24 +253,26 @@ impl<'a> Down<'a> {
             x: Vec::new(),
         };
         for node in range {
-            down.subtree(0, node);
+            down.subtree(0, node)?;
         }
-        down.sums
+        Ok(down.sums)
     }
 
-    fn subtree(&mut self, depth: usize, node: usize) {
+    fn subtree(&mut self, depth: usize, node: usize) -> Result<()> {
+        self.pass.workers.check()?;
         self.enter(depth, node);
         if depth == self.pass.reduced.tree.leaf_level() {
-            return;
+            return Ok(());
         }
         let (u_omega, w) = (self.u_omega.clone(), self.w.clone());
         self.open_node(depth, node);
         for child in self.pass.reduced.tree.children(depth, node) {
-            self.subtree(depth + 1, child);
+            self.subtree(depth + 1, child)?;
         }
         if self.pass.order == Order::Hessian {
             self.leave(depth, &u_omega, &w);
         }
+        Ok(())
     }
 
     /// The node's own part of all sums.

@@ -6,6 +6,7 @@ use super::{Grouped, Root};
 use crate::criterion::Value;
 use crate::error::{Error, Result};
 use crate::linalg::{cholesky_in_place, invert_upper, solve_lower, TriangleAccumulator};
+use crate::parallel::Workers;
 use crate::reduction::Reduced;
 
 /// The mutable part of the workspace that belongs to one chunk: per level the whitened blocks and posteriors.
@@ -53,7 +54,7 @@ impl Grouped<'_> {
             }
         }
         let (lambda, workers) = (&self.lambda, self.workers);
-        let pieces = workers.map(shares, |share| Up::run(reduced, lambda, share))?;
+        let pieces = workers.map(shares, |share| Up::run(reduced, lambda, share, workers))?;
         self.close(pieces)
     }
 
@@ -102,6 +103,7 @@ impl Grouped<'_> {
 struct Up<'a, 'b> {
     reduced: &'a Reduced,
     lambda: &'a [Vec<f64>],
+    workers: &'a Workers<'a>,
     share: Share<'b>,
     /// Per level where the share's blocks and nodes start.
     first: Vec<(usize, usize)>,
@@ -116,6 +118,7 @@ impl<'a, 'b> Up<'a, 'b> {
         reduced: &'a Reduced,
         lambda: &'a [Vec<f64>],
         share: Share<'b>,
+        workers: &'a Workers<'a>,
     ) -> Result<(f64, TriangleAccumulator)> {
         let leaf = reduced.tree.leaf_level();
         let first = (0..=leaf)
@@ -131,6 +134,7 @@ impl<'a, 'b> Up<'a, 'b> {
         let mut up = Up {
             reduced,
             lambda,
+            workers,
             share,
             first,
             received,
@@ -148,6 +152,7 @@ impl<'a, 'b> Up<'a, 'b> {
     }
 
     fn subtree(&mut self, depth: usize, node: usize) -> Result<()> {
+        self.workers.check()?;
         let reduced = self.reduced;
         let level = &reduced.levels[depth];
         let (block, m) = level.block(node);
