@@ -165,23 +165,40 @@ plot.mixedlm_profile <- function(x, level = 0.95, xlab = attr(x, "parameter"),
   if (is.null(ylab)) {
     ylab <- if (attr(x, "reml")) "Restricted log-likelihood" else "Log-likelihood"
   }
-  finite <- is.finite(points[, 2L])
-  low <- min(points[finite, 2L], top)
-  room <- 0.08 * max(top - low, 1e-3)
-  show_cut <- cut > low - 2 * (top - low)
-  range <- c(min(low, if (show_cut) cut) - room, top + room)
-  graphics::plot(points, type = "n", xlab = xlab, ylab = ylab, main = main, ylim = range, las = 1, ...)
-  if (show_cut) {
-    graphics::abline(h = cut, lty = 2L, col = "grey40")
-    graphics::mtext(paste0(format(100 * level), "% cut-off"), side = 4L, at = cut, las = 0, line = 0.3, cex = 0.7, col = "grey40")
-  }
-  graphics::segments(attr(x, "estimate"), range[1L] - room, attr(x, "estimate"), top, lty = 3L, col = "#B2182B")
+  low <- min(points[is.finite(points[, 2L]), 2L], top)
+  # The cut-off is drawn unless it would squeeze the curve to a line.
+  show_cut <- top - cut < 3 * (top - low)
+  range <- c(if (show_cut) min(low, cut) else low, top)
+  range <- range + c(-0.06, 0.06) * diff(range)
+  old <- graphics::par(mar = c(5.1, 6.1, 4.6, 3.1))
+  on.exit(graphics::par(old))
+  graphics::plot(points,
+    type = "n", xlab = xlab, ylab = "", main = main, ylim = range, las = 1L, ...
+  )
+  graphics::title(ylab = ylab, line = 4.6)
+  plot_cut(cut, level, show_cut)
+  grey <- "grey40"
+  graphics::segments(attr(x, "estimate"), graphics::par("usr")[3L], attr(x, "estimate"), top, lty = 3L, col = grey)
   graphics::lines(points, col = "#2166AC")
   graphics::points(points, pch = 19L, col = "#2166AC")
   graphics::points(attr(x, "estimate"), top, pch = 21L, bg = "white", col = "#B2182B", cex = 1.3)
   graphics::mtext(
     paste("estimate", format(attr(x, "estimate"), digits = 4L)),
-    side = 3L, at = attr(x, "estimate"), line = 0.2, cex = 0.8, col = "#B2182B"
+    side = 3L, at = attr(x, "estimate"), line = 0.3, cex = 0.9, col = "#B2182B"
   )
   invisible(x)
+}
+
+# The line below which a value lies outside the interval, or where it would be.
+plot_cut <- function(cut, level, show) {
+  text <- paste0(format(100 * level), "% cut-off")
+  if (show) {
+    graphics::abline(h = cut, lty = 2L, col = "grey40")
+    graphics::mtext(text, side = 4L, at = cut, line = 0.4, cex = 0.9, col = "grey40")
+  } else {
+    graphics::mtext(
+      paste0(text, " at ", format(cut, digits = 6L), ", below the points"),
+      side = 1L, line = 4L, adj = 1, cex = 0.9, col = "grey40"
+    )
+  }
 }

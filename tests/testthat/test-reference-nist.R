@@ -3,7 +3,7 @@
 # mean squares.
 
 nist_problem <- function(name) {
-  lines <- readLines(gzfile(fixture("nist", paste0(name, ".dat.gz"))))
+  lines <- readLines(fixture("nist", paste0(name, ".dat.gz")))
   numbers <- function(line) {
     x <- suppressWarnings(as.numeric(strsplit(trimws(line), " +")[[1L]]))
     x[!is.na(x)]
