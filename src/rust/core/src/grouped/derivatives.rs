@@ -397,21 +397,22 @@ impl<'a> Down<'a> {
     /// Add `-U'E U` to the message of the level above, for each of the level's directions.
     fn own_tangents(&mut self, depth: usize, q: usize, g: usize) {
         let pass = self.pass;
+        // under ML nothing depends on what is between fixed effects only
+        let residual = g - (pass.reduced.p() + 1);
+        let last = if pass.reml_weight == 0.0 { residual } else { g };
         for j in &pass.own[depth] {
-            let (target, h) = match depth {
-                0 => (&mut self.sums.root[j * g * g..(j + 1) * g * g], g),
+            let target = match depth {
+                0 => &mut self.sums.root[j * g * g..(j + 1) * g * g],
                 _ => {
-                    let position = position(&pass.deeper[depth - 1], *j);
-                    (
-                        &mut self.open[depth - 1].tangents[position * g * g..(position + 1) * g * g],
-                        g,
-                    )
+                    let place = position(&pass.deeper[depth - 1], *j);
+                    &mut self.open[depth - 1].tangents[place * g * g..(place + 1) * g * g]
                 }
             };
             for (a, b) in &pass.directions[*j].pairs {
                 for c in 0..g {
                     let v = self.u[c * q + b];
-                    for (i, t) in target[c * h..c * h + c + 1].iter_mut().enumerate() {
+                    let rows = target[c * g..].iter_mut().take(c.min(last) + 1);
+                    for (i, t) in rows.enumerate() {
                         *t -= v * self.u[i * q + a];
                     }
                 }
