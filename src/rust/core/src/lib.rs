@@ -35,6 +35,7 @@ pub mod fit;
 pub mod grouped;
 pub mod grouping;
 pub mod linalg;
+pub mod memory;
 pub mod newton;
 pub mod objective;
 pub mod optimizer;

@@ -9,6 +9,7 @@ use crate::design::{Column, Design};
 use crate::error::{reserved, Error, Result};
 use crate::grouping::Tree;
 use crate::linalg::{dot, qr_in_place, TriangleAccumulator};
+use crate::memory::{half_of_machine, Plan};
 use crate::parallel::{chunks, Workers};
 use crate::rank::independent_columns;
 use crate::scaling::Scaling;
@@ -159,9 +160,11 @@ pub fn reduce(design: &Design<'_>, rank_tol: f64, workers: &Workers<'_>) -> Resu
     let mut used = vec![false; design.factors.len()];
     design.terms.iter().for_each(|t| used[t.factor] = true);
     let tree = Tree::build(&design.factors, &used)?;
+    let plan = Plan::of(design, &tree);
+    plan.check(half_of_machine())?;
     let scaling = Scaling::of(design);
     let mut levels = layout(design, &tree);
-    let chunks = chunks(tree.outer_sizes().into_iter(), 16_384, most_chunks(design));
+    let chunks = chunks(tree.outer_sizes().into_iter(), 16_384, plan.chunks);
     let pieces = {
         let rows = Rows::new(design, &scaling, &levels);
         let job = Job {
@@ -192,18 +195,6 @@ pub fn reduce(design: &Design<'_>, rank_tol: f64, workers: &Workers<'_>) -> Resu
     }
     reduced.check_degrees_of_freedom()?;
     Ok(reduced)
-}
-
-/// Every chunk has its own sums, among them a square of the width of `[X y]` for each parameter: not more of them than
-/// fit into 256 MiB, and not more than 64.
-fn most_chunks(design: &Design<'_>) -> usize {
-    let parameters: usize = design
-        .terms
-        .iter()
-        .map(|t| t.structure.packed_len(t.columns.len()))
-        .sum();
-    let bytes = 8 * (design.p + 1) * (design.p + 1) * (parameters + 3);
-    ((256 << 20) / bytes).clamp(1, 64)
 }
 
 fn layout(design: &Design<'_>, tree: &Tree) -> Vec<LevelBlocks> {
