@@ -31,7 +31,7 @@
 #' | `fitted`, `y` | fitted values (fixed effects, random effects, offset) and response, one per row used |
 #' | `weights`, `offset` | prior weights and offset, or `NULL` |
 #' | `free`, `start`, `control` | as given |
-#' | `optinfo` | how the fit ended: `verdict`, `decrement`, `eigenvalues`, `iterations`, `evaluations`, `method`, `engine`, `reason`, `threads`, `messages` |
+#' | `optinfo` | how the fit ended: `verdict`, `decrement`, `eigenvalues`, `iterations`, `evaluations`, `method`, `engine`, `reason`, `threads`, `seconds` (of the reduction and of the optimisation), `messages` |
 #' | `group_name`, `group_sizes` | name of the grouping of the model's independent parts, and `min`, `max`, `mean` and number `n` of their rows |
 #'
 #' @section Verdicts:
@@ -101,7 +101,7 @@ new_mixedlm <- function(call, parsed, design, raw, reml, method, control,
       eigenvalues = raw$hessian_eigenvalues, iterations = raw$iterations,
       evaluations = raw$evaluations, method = raw$method %||% method,
       engine = raw$engine, reason = raw$reason, threads = raw$threads,
-      messages = raw$messages
+      seconds = raw$seconds, messages = raw$messages
     ),
     group_name = parsed$group_name %||% "Group",
     group_sizes = group_sizes(parsed, design, outer)

@@ -116,14 +116,32 @@ print.ranef.mixedlm <- function(x, ...) {
 # statsmodels' random_effects: per group one named vector, group-level effects
 # first, then the components within it.
 group_effects <- function(fit) {
-  places <- effect_places(fit)
-  b <- field(fit, "b")
-  lapply(places, function(at) {
-    stats::setNames(
-      vapply(seq_len(nrow(at)), function(i) b[[at$term[i]]][at$row[i], at$level[i]], 0),
-      at$label
+  random <- field(fit, "random")
+  group <- group_of_rows(fit)
+  terms <- order(vapply(random, function(term) term$role != "cov_re", NA))
+  parts <- lapply(terms, function(k) {
+    f <- field(fit, "factors")[[random[[k]]$factor]]
+    owner <- integer(length(f$levels))
+    owner[f$codes] <- group$codes
+    list(
+      value = as.numeric(field(fit, "b")[[k]]),
+      label = effect_labels(random[[k]], f$levels),
+      owner = rep(owner, each = length(random[[k]]$columns))
     )
   })
+  join <- function(name) unlist(lapply(parts, `[[`, name))
+  value <- stats::setNames(join("value"), join("label"))
+  owner <- structure(join("owner"), levels = group$levels, class = "factor")
+  split(value, owner)
+}
+
+effect_labels <- function(term, levels) {
+  q <- length(term$columns)
+  if (term$role == "cov_re") {
+    return(rep(term$columns, length(levels)))
+  }
+  column <- if (q > 1L) paste0(", ", term$columns) else ""
+  paste0(term$name, "[", rep(levels, each = q), column, "]")
 }
 
 # statsmodels' random_effects_cov: the conditional covariance of the
@@ -144,32 +162,6 @@ group_effects_cov <- function(fit) {
     matrix(variance[, , l], length(names), dimnames = list(names, names))
   })
   stats::setNames(out, levels)
-}
-
-# Per independent group, where its effects are: term, row of b, level, label.
-effect_places <- function(fit) {
-  random <- field(fit, "random")
-  factors <- field(fit, "factors")
-  group <- group_of_rows(fit)
-  terms <- order(vapply(random, function(term) term$role != "cov_re", NA))
-  parts <- lapply(terms, function(k) {
-    f <- factors[[random[[k]]$factor]]
-    owner <- integer(length(f$levels))
-    owner[f$codes] <- group$codes
-    columns <- random[[k]]$columns
-    label <- if (random[[k]]$role == "cov_re") {
-      rep(columns, length(f$levels))
-    } else {
-      paste0(random[[k]]$name, "[", rep(f$levels, each = length(columns)), "]")
-    }
-    data.frame(
-      term = k, row = rep(seq_along(columns), length(f$levels)),
-      level = rep(seq_along(f$levels), each = length(columns)),
-      label = label, group = rep(owner, each = length(columns))
-    )
-  })
-  all <- do.call(rbind, parts)
-  stats::setNames(split(all, factor(all$group, seq_along(group$levels))), group$levels)
 }
 
 # The independent groups of the rows, as a coded factor.

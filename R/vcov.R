@@ -31,6 +31,8 @@
 #' covariances; a covariance matrix that is singular although no variance is
 #' zero (a correlation of one) has `NA` in all its rows. The other rows are
 #' computed with these held where they are. Elements held by `free` have `NA` too.
+#' So has everything when the verdict is `"flat"` or `"saddle"`: there is no
+#' curvature to take a standard error from.
 #'
 #' Fixed effects and variance parameters are uncorrelated in large samples; the
 #' covariance between them in `"all"` is zero.
@@ -120,9 +122,10 @@ boundary_elements <- function(fit, elements, tol = 1e-6) {
   at_zero <- elements$row == elements$column & elements$psi * weight < tol &
     !is.na(elements$free)
   out <- at_zero
-  for (k in unique(elements$term)) {
+  unstructured <- vapply(field(fit, "random"), function(t) t$structure == "unstructured", NA)
+  for (k in which(unstructured)) {
     own <- elements$term == k
-    zero <- elements$row[own & at_zero]
+    zero <- elements$row[own & (at_zero | (elements$psi == 0 & elements$row == elements$column))]
     out[own] <- elements$row[own] %in% zero | elements$column[own] %in% zero
     rest <- setdiff(elements$row[own], zero)
     psi <- field(fit, "psi")[[k]][rest, rest, drop = FALSE]
@@ -163,6 +166,11 @@ solve_scaled <- function(h) {
 varcomp_cov <- function(fit) {
   elements <- psi_elements(fit)
   m <- nrow(elements)
+  rows <- varcomp_rows(fit)
+  names <- c(rows$label, "Scale")
+  if (verdict(fit) %in% c("flat", "saddle")) {
+    return(matrix(NA_real_, length(names), length(names), dimnames = list(names, names)))
+  }
   scale <- field(fit, "scale")
   c_psi <- psi_cov(fit, elements)
   use <- !is.na(diag(c_psi))
@@ -174,14 +182,15 @@ varcomp_cov <- function(fit) {
   jacobian[seq_len(m), m + 1L] <- elements$psi
   cov <- propagate(jacobian, cov)
 
-  rows <- varcomp_rows(fit)
-  names <- c(rows$label, "Scale")
   place <- c(rows$element, m + 1L)
   matrix(cov[place, place], length(names), dimnames = list(names, names))
 }
 
 # A vector over the free elements as one over all elements, zero where held.
 spread <- function(x, elements) {
+  if (length(x) == nrow(elements)) {
+    return(x)
+  }
   out <- x[elements$free]
   out[is.na(out)] <- 0
   out

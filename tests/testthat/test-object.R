@@ -62,3 +62,14 @@ test_that("the groups are statsmodels' groups", {
   expect_identical(names(words$vcomp), "cask")
   expect_equal(dim(only$cov_re), c(0L, 0L))
 })
+
+test_that("random effects of a group come with those of its components", {
+  pastes <- plain_data("Pastes", "lme4")
+  fit <- mixedlm(strength ~ 1, pastes, groups = "batch", re_formula = ~1, vc_formula = list(cask = ~ 0 + cask))
+  first <- fit$random_effects$A
+  expect_identical(names(first), c("(Intercept)", "cask[a:A]", "cask[b:A]", "cask[c:A]"))
+  # statsmodels 0.15.0, same model
+  expect_equal(unname(first), c(0.801033, 1.774306, 0.332276, 1.966577), tolerance = 1e-3)
+  # and random_effects_cov
+  expect_equal(fit$random_effects_cov$A[1L], 1.058216, tolerance = 1e-3)
+})

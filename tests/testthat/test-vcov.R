@@ -120,3 +120,50 @@ test_that("\"all\" holds both parts", {
   expect_equal(all[3:4, 3:4], vcov(fit, "varcomp"))
   expect_error(vcov(fit, "some"), class = "mixedlm_error_argument")
 })
+
+test_that("a fit that is not identified has no standard errors", {
+  d <- data.frame(y = c(1, 3, 2, 5, 4, 7, 6, 9), g = 1:8)
+  fit <- suppressWarnings(mixedlm(y ~ 1, d, groups = "g"), classes = "mixedlm_warning_flat")
+  expect_identical(fit$optinfo$verdict, "flat")
+  expect_true(all(is.na(vcov(fit, "varcomp"))))
+  expect_false(anyNA(vcov(fit)))
+})
+
+test_that("held elements have no standard error, and the rest those of the smaller model", {
+  d <- unbalanced()
+  small <- mixedlm(Reaction ~ Days + (1 | Subject), d)
+  held <- mixedlm(Reaction ~ Days, d,
+    groups = "Subject", re_formula = ~Days,
+    free = mixedlm_params(cov_re = diag(c(1, 0))),
+    start = mixedlm_params(cov_re = diag(c(1, 1e-12)))
+  )
+  v <- vcov(held, "varcomp")
+  expect_true(is.na(v["Days Var", "Days Var"]))
+  expect_equal(v["Subject Var", "Subject Var"], vcov(small, "varcomp")[1L, 1L], tolerance = 1e-5)
+  expect_equal(attr(logLik(held), "df"), 4)
+})
+
+test_that("a mask of the Cholesky factor: standard errors by the delta method", {
+  d <- unbalanced()
+  fit <- mixedlm(Reaction ~ Days, d,
+    groups = "Subject", re_formula = ~Days,
+    free = mixedlm_params(cov_re = matrix(c(1, 0, 0, 1), 2)),
+    start = mixedlm_params(cov_re = matrix(c(1, 0.05, 0.05, 0.1), 2))
+  )
+  model <- oracle_of(fit)
+  theta <- fit$theta[[1L]]
+  f <- function(par) {
+    l <- matrix(c(par[1L], theta[2L, 1L], 0, par[2L]), 2L)
+    s2 <- par[3L]
+    oracle_criterion(model, list(tcrossprod(l)), sigma2 = s2)
+  }
+  par <- c(diag(theta), fit$scale)
+  cov <- 2 * solve(oracle_hessian(f, par))
+  value <- function(par) {
+    l <- matrix(c(par[1L], theta[2L, 1L], 0, par[2L]), 2L)
+    (tcrossprod(l) * par[3L])[c(1L, 2L, 4L)]
+  }
+  jacobian <- t(vapply(1:3, function(i) oracle_gradient(function(p) value(p)[i], par), numeric(3L)))
+  exact <- sqrt(diag(jacobian %*% cov %*% t(jacobian)))
+  expect_equal(unname(sqrt(diag(vcov(fit, "varcomp")))[1:3]), exact, tolerance = 1e-4)
+})
