@@ -90,25 +90,29 @@ profile_distance <- function(value, argument) {
 
 # Which element of which term is meant: term, column, variance, label.
 profile_target <- function(fit, re_ix, vtype) {
-  rows <- varcomp_rows(fit)
   role <- if (vtype == "re") "cov_re" else "vcomp"
   terms <- has_role(field(fit, "random"), role)
+  rows <- varcomp_rows(fit)
   rows <- rows[rows$term %in% terms & rows$row == rows$column, ]
-  names <- if (vtype == "re") {
-    unlist(lapply(field(fit, "random")[terms], `[[`, "columns"))
-  } else {
-    names(field(fit, "vcomp"))
-  }
+  names <- if (vtype == "re") rownames(field(fit, "cov_re")) else names(field(fit, "vcomp"))
   if (!length(names)) {
     abort("profile", paste0(
       "The fit has no ", if (vtype == "re") "group-level random effects" else "variance components",
       "; `vtype` is \"", vtype, "\"."
     ), argument = "vtype")
   }
+  row <- rows[profile_place(re_ix, names), ]
+  list(
+    term = row$term, column = row$row, variance = row$estimate, label = row$label
+  )
+}
+
+# A name, or a position counted from 0.
+profile_place <- function(re_ix, names) {
   place <- if (is_string(re_ix)) {
     match(re_ix, names)
-  } else if (is_number(re_ix) && re_ix >= 0 && re_ix < length(names) && re_ix == round(re_ix)) {
-    re_ix + 1
+  } else if (is_number(re_ix)) {
+    match(re_ix, seq_along(names) - 1)
   } else {
     NA
   }
@@ -118,10 +122,7 @@ profile_target <- function(fit, re_ix, vtype) {
       quote_names(names), "; found ", describe(re_ix), "."
     ), argument = "re_ix")
   }
-  row <- rows[place, ]
-  list(
-    term = row$term, column = row$row, variance = row$estimate, label = row$label
-  )
+  place
 }
 
 #' @export
