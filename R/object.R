@@ -55,8 +55,10 @@
 #' `fit$cov_params()`, `fit$summary()`, `fit$profile_re()`.
 #'
 #' `bse_re` are statsmodels' numbers, which leave out the uncertainty of
-#' `scale`; the exact standard errors are in `coef(summary(fit))` and
+#' `scale`; the exact standard errors are in `summary(fit)$varcomp` and
 #' `vcov(fit, which = "varcomp")`.
+#'
+#' `fit[["llf"]]` and `names(fit)` know the stored fields only.
 #'
 #' @name mixedlm-object
 #' @aliases mixedlm-class

@@ -11,7 +11,7 @@
 #' @param fitted (`mixedlm`) a fit.
 #' @param re_ix which variance. For `vtype = "re"` the position of the random
 #'   effect in `cov_re`, *counted from 0*, or its name; for `vtype = "vc"` the
-#'   name of a variance component, or its position from 0.
+#'   name of a variance component, or its position from 0. When missing, the first.
 #' @param vtype (`character(1)`) `"re"` or `"vc"`.
 #' @param num_low,num_high (`integer(1)`) number of points below and above the
 #'   estimate.
