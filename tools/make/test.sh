@@ -21,6 +21,8 @@ if unchanged rust "$rust_inputs"; then
   say "Rust: nothing has changed since rustfmt, clippy and the tests passed"
 else
   before=$failures
+  # cargo goes by times, which a copied or restored file may have from long ago
+  cargo clean --quiet --manifest-path $manifest -p mixedlm -p mixedlm-core 2> /dev/null
   say "Rust: rustfmt"
   run_logged "$work/rustfmt.log" cargo fmt --manifest-path $manifest --all --check -- --color never || fail rustfmt
   say "Rust: clippy (the first time checks all crates: a minute or two)"
