@@ -29,8 +29,11 @@ else
   run_logged "$work/clippy.log" cargo clippy --manifest-path $manifest --locked --workspace \
     --all-targets -- -D warnings || fail clippy
   say "Rust: cargo test (the first time compiles all crates: some minutes)"
-  run_logged "$work/cargo-test.log" cargo test --manifest-path $manifest --locked --workspace \
-    --no-fail-fast || fail "cargo test"
+  if ! LOG_LINES=10 run_logged "$work/cargo-test.log" cargo test --manifest-path $manifest --locked \
+    --workspace --no-fail-fast; then
+    grep -E -A 4 'panicked at|^error|[.][.][.] FAILED' "$work/cargo-test.log" | head -n 60 | sed 's/^/   | /' >&2
+    fail "cargo test"
+  fi
   if [ "$failures" = "$before" ]; then
     passed rust "$rust_inputs"
   fi
