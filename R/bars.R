@@ -30,7 +30,7 @@ split_bars <- function(e) {
     return(inner)
   }
   if (f == "+" || f == "-") {
-    return(split_sum(e, f))
+    return(split_sum(e))
   }
   if (f %in% c("*", ":", "/", "^", "%in%") && has_bar(e)) {
     abort("formula", paste0(
@@ -41,14 +41,28 @@ split_bars <- function(e) {
   list(fixed = e, bars = NULL)
 }
 
-split_sum <- function(e, f) {
-  if (length(e) == 2L) {
-    right <- split_bars(e[[2L]])
-    left <- list(fixed = NULL, bars = NULL)
-  } else {
-    left <- split_bars(e[[2L]])
-    right <- split_bars(e[[3L]])
+# a + b + c is nested to the left, as deep as there are summands: a loop, since
+# recursion would exhaust the stack on some hundreds of predictors.
+split_sum <- function(e) {
+  summands <- list()
+  while (is.call(e) && length(e) == 3L && call_name(e) %in% c("+", "-")) {
+    summands[[length(summands) + 1L]] <- e
+    e <- e[[2L]]
   }
+  out <- if (is.call(e) && length(e) == 2L && call_name(e) %in% c("+", "-")) {
+    add_summand(list(), e, split_bars(e[[2L]]))
+  } else {
+    split_bars(e)
+  }
+  for (e in rev(summands)) {
+    out <- add_summand(out, e, split_bars(e[[3L]]))
+  }
+  out
+}
+
+# `left` with the summand of `e`, split already, added or subtracted.
+add_summand <- function(left, e, right) {
+  f <- call_name(e)
   if (f == "-" && length(right$bars)) {
     abort("formula", paste0(
       "In `formula`, a random term cannot be subtracted; found ",

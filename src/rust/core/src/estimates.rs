@@ -5,6 +5,7 @@ use crate::criterion::{Derivatives, Order, TermShape, Value};
 use crate::design::Design;
 use crate::error::{Error, Result};
 use crate::grouped::{conditional_modes, conditional_variances, Grouped};
+use crate::linalg::axpy;
 use crate::params::congruence_map;
 
 /// Estimates and derivatives in the units of the data.
@@ -67,12 +68,18 @@ pub fn estimates(engine: &mut Grouped<'_>, lambda: &[Vec<f64>]) -> Result<Estima
         .map(|j| root.beta[j] * (scaling.y / scaling.x[kept[j]]) + scaling.shift * scaling.constant[kept[j]])
         .collect();
     let mut beta_covariance = vec![0.0; p * p];
+    for (k, column) in root.r_inverse.chunks_exact(p.max(1)).enumerate() {
+        for j in 0..=k {
+            axpy(
+                column[j],
+                &column[..=k],
+                &mut beta_covariance[j * p..j * p + k + 1],
+            );
+        }
+    }
     for j in 0..p {
         for i in 0..p {
-            let s: f64 = (i.max(j)..p)
-                .map(|k| root.r_inverse[k * p + i] * root.r_inverse[k * p + j])
-                .sum();
-            beta_covariance[j * p + i] = s / scaling.x[kept[i]] / scaling.x[kept[j]] / scaling.w;
+            beta_covariance[j * p + i] /= scaling.x[kept[i]] * scaling.x[kept[j]] * scaling.w;
         }
     }
     let denominator = engine.denominator();
@@ -210,7 +217,7 @@ pub fn fitted(design: &Design<'_>, kept: &[usize], beta: &[f64], modes: &[Vec<f6
         None => out.fill(0.0),
     }
     for (j, b) in kept.iter().zip(beta) {
-        crate::linalg::axpy(*b, design.x_column(*j), out);
+        axpy(*b, design.x_column(*j), out);
     }
     for (term, b) in design.terms.iter().zip(modes) {
         let q = term.columns.len();

@@ -85,6 +85,8 @@ pub struct TriangleAccumulator {
     buf: Vec<f64>,
     cap: usize,
     filled: usize,
+    /// Nothing was folded into the triangle yet.
+    empty: bool,
 }
 
 impl TriangleAccumulator {
@@ -97,13 +99,23 @@ impl TriangleAccumulator {
             buf: vec![0.0; cap * d],
             cap,
             filled: 0,
+            empty: true,
         }
+    }
+
+    /// An accumulator of the rows of an upper triangle, `d x d` column-major.
+    pub fn from_triangle(tri: &[f64], d: usize) -> Self {
+        let mut acc = TriangleAccumulator::new(d);
+        acc.tri.copy_from_slice(tri);
+        acc.empty = tri.iter().all(|v| *v == 0.0);
+        acc
     }
 
     /// Forget all rows.
     pub fn reset(&mut self) {
         self.tri.fill(0.0);
         self.filled = 0;
+        self.empty = true;
     }
 
     /// Add `rows` rows, found from row `row0` and column `col0` on in a column-major matrix of leading dimension `ld`.
@@ -126,9 +138,16 @@ impl TriangleAccumulator {
 
     /// Add the rows of another accumulator.
     pub fn merge(&mut self, other: &mut TriangleAccumulator) {
-        let tri = other.triangle();
-        for i in 0..tri.len() / self.d.max(1) {
-            self.push(tri, self.d, i, 1, 0);
+        if other.empty {
+            self.push(&other.buf, other.cap, 0, other.filled, 0);
+            return;
+        }
+        other.flush();
+        if self.empty && self.filled == 0 {
+            self.tri.copy_from_slice(&other.tri);
+            self.empty = false;
+        } else {
+            self.push(&other.tri, self.d, 0, self.d, 0);
         }
     }
 
@@ -144,6 +163,7 @@ impl TriangleAccumulator {
             return;
         }
         self.filled = 0;
+        self.empty = false;
         for j in 0..d {
             let col = &mut self.buf[j * cap..j * cap + rows];
             let s = dot(col, col);
@@ -205,17 +225,16 @@ pub fn solve_lower(l: &[f64], n: usize, b: &mut [f64], cols: usize) {
 /// The inverse of an upper triangle, `n x n` column-major with leading dimension `ld`; `None` when it is singular.
 pub fn invert_upper(r: &[f64], ld: usize, n: usize) -> Option<Vec<f64>> {
     let mut inv = vec![0.0; n * n];
-    for j in 0..n {
+    for (j, x) in inv.chunks_exact_mut(n.max(1)).enumerate() {
+        x[j] = 1.0;
         for i in (0..=j).rev() {
-            let mut s = if i == j { 1.0 } else { 0.0 };
-            for k in i + 1..=j {
-                s -= r[k * ld + i] * inv[j * n + k];
-            }
-            let d = r[i * ld + i];
-            if d == 0.0 || !d.is_finite() {
+            let diagonal = r[i * ld + i];
+            if diagonal == 0.0 || !diagonal.is_finite() {
                 return None;
             }
-            inv[j * n + i] = s / d;
+            x[i] /= diagonal;
+            let xi = x[i];
+            axpy(-xi, &r[i * ld..i * ld + i], &mut x[..i]);
         }
     }
     Some(inv)

@@ -164,7 +164,9 @@ pub fn reduce(design: &Design<'_>, rank_tol: f64, workers: &Workers<'_>) -> Resu
     plan.check(half_of_machine())?;
     let scaling = Scaling::of(design);
     let mut levels = layout(design, &tree);
-    let chunks = chunks(tree.outer_sizes().into_iter(), 16_384, plan.chunks);
+    // a chunk is worth its triangle only if it has many more rows than that
+    let least = 16_384.max(200 * (design.p + 1));
+    let chunks = chunks(tree.outer_sizes().into_iter(), least, plan.chunks);
     let pieces = {
         let rows = Rows::new(design, &scaling, &levels);
         let job = Job {

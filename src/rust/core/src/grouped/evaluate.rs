@@ -62,10 +62,7 @@ impl Grouped<'_> {
     fn close(&mut self, pieces: Vec<(f64, TriangleAccumulator)>) -> Result<Value> {
         let p = self.reduced.p();
         let d = p + 1;
-        let mut acc = TriangleAccumulator::new(d);
-        for i in 0..d {
-            acc.push(&self.reduced.root, d, i, 1, 0);
-        }
+        let mut acc = TriangleAccumulator::from_triangle(&self.reduced.root, d);
         let mut logdet_v = 0.0;
         for (logdet, mut piece) in pieces {
             logdet_v += logdet;
