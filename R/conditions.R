@@ -152,11 +152,11 @@ check_no_dots <- function(dots, known) {
   name <- names(dots)[1L]
   if (is.null(name) || !nzchar(name)) {
     abort("argument", paste0(
-      "An argument without a name was given that mixedlm() has no place for: ",
+      "There is no place here for an argument without a name: ",
       one_line(dots[[1L]]), "."
     ))
   }
   abort("argument", paste0(
-    "mixedlm() has no argument ", quote_names(name), " here.", suggest(name, known)
+    "There is no argument ", quote_names(name), " here.", suggest(name, known)
   ), argument = name)
 }

@@ -42,6 +42,9 @@ summary.mixedlm <- function(object, yname = NULL, xname_fe = NULL,
                             xname_re = NULL, title = NULL, alpha = 0.05,
                             compat = c("none", "statsmodels"),
                             style = c("statsmodels", "lme4"), ...) {
+  if (...length()) {
+    check_no_dots(substitute(list(...))[-1L], names(formals(summary.mixedlm)))
+  }
   compat <- choose_one(compat, c("none", "statsmodels"), "compat")
   style <- choose_one(style, c("statsmodels", "lme4"), "style")
   if (!is_number(alpha) || alpha <= 0 || alpha >= 1) {
