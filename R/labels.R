@@ -14,6 +14,8 @@ fixed_labels <- function(fit) {
 }
 
 # Per term, the names of its columns; the intercept goes by the group's name.
+# statsmodels has no vector-valued terms on nested factors: there the other
+# columns name their factor, as in year|child.
 random_labels <- function(fit) {
   random <- field(fit, "random")
   group_name <- field(fit, "group_name")
@@ -22,7 +24,10 @@ random_labels <- function(fit) {
     contrasts <- if (!is.null(term$x_columns)) field(fit, "contrasts")
     columns <- translate_columns(columns, term$lhs_terms, field(fit, "frame"), contrasts)
     intercept <- columns %in% c("(Intercept)", "Intercept")
-    columns[intercept] <- if (term$role == "other") term$group else group_name
+    if (term$role == "other") {
+      return(ifelse(intercept, term$group, paste0(columns, "|", term$group)))
+    }
+    columns[intercept] <- group_name
     columns
   })
 }

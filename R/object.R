@@ -105,7 +105,7 @@ new_mixedlm <- function(call, parsed, design, raw, reml, method, control,
       engine = raw$engine, reason = raw$reason, threads = raw$threads,
       seconds = raw$seconds, messages = raw$messages
     ),
-    group_name = parsed$group_name %||% "Group",
+    group_name = group_label_of(parsed, design, outer),
     group_sizes = group_sizes(parsed, design, outer)
   )
   class(fit) <- "mixedlm"
@@ -187,6 +187,15 @@ component_variances <- function(random, psi) {
   out <- vapply(at, function(k) as.numeric(psi[[k]][1L]), 0)
   names(out) <- vapply(random[at], `[[`, "", "name")
   out
+}
+
+# The name that the groups go by in tables: as given with `groups`, else the
+# name of the outermost factor.
+group_label_of <- function(parsed, design, outer) {
+  if (is.null(parsed$groups) && outer > 0L) {
+    return(design$factors[[outer]]$name)
+  }
+  parsed$group_name %||% "Group"
 }
 
 # Without a group-level factor the groups are `groups` where they were given;

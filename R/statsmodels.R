@@ -14,6 +14,7 @@ varcomp_rows <- function(fit, all_pairs = FALSE, sort_components = FALSE) {
     list(triangle_rows(random, labels, has_role(random, "cov_re"), all_pairs)),
     list(component_rows(random, sort_components)), other
   ))
+  rownames(out) <- NULL
   elements <- psi_elements(fit)
   key <- function(d) paste(d$term, d$row, d$column)
   out$element <- match(key(out), key(elements))

@@ -168,34 +168,3 @@ oracle_varcomp_cov <- function(model, psi, sigma2) {
   }
   2 * solve(oracle_hessian(f, par))
 }
-
-# The engine's answer, made by the oracle: what engine_fit() returns, for data small enough.
-oracle_raw <- function(design, reml) {
-  model <- oracle_model(design, reml)
-  fit <- oracle_fit(model)
-  psi <- fit$psi
-  g <- oracle_gls(model, psi)
-  n <- oracle_denominator(model)
-  par <- oracle_par(model, psi)
-  profiled <- function(par) oracle_criterion(model, oracle_psi(model, par))
-  b <- lapply(seq_along(model$z), function(k) {
-    z <- model$z[[k]]
-    matrix(kronecker(diag(z$levels), psi[[k]]) %*% crossprod(z$z, g$vi %*% g$r), z$q)
-  })
-  fitted <- drop(model$x %*% g$beta) + model$offset
-  for (k in seq_along(b)) fitted <- fitted + drop(model$z[[k]]$z %*% as.numeric(b[[k]]))
-  beta <- rep(NA_real_, model$p)
-  beta[model$kept] <- g$beta
-  gradient <- oracle_gradient(profiled, par)
-  hessian <- oracle_hessian(profiled, par)
-  list(
-    beta = beta, kept = model$kept, rank = length(model$kept), beta_cov_unscaled = solve(g$xvx),
-    sigma2 = g$r2 / n, pwrss = g$r2, denominator = n, criterion = fit$criterion,
-    logdet_v = g$logdet_v, logdet_xvx = g$logdet_xvx, log_weights = sum(log(model$w)),
-    theta = fit$theta, psi = psi, gradient = oracle_psi(model, gradient), hessian_psi = hessian,
-    dr2_psi = oracle_gradient(function(par) oracle_gls(model, oracle_psi(model, par))$r2, par),
-    verdict = if (any(vapply(psi, function(p) min(eigen(p, TRUE, TRUE)$values) < 1e-8, NA))) "boundary" else "optimum",
-    decrement = 0, hessian_eigenvalues = eigen(hessian, TRUE, TRUE)$values, iterations = fit$evaluations, evaluations = fit$evaluations,
-    method = "oracle", b = b, fitted = fitted, engine = "grouped", reason = "oracle", threads = 1L, messages = character()
-  )
-}

@@ -47,3 +47,22 @@ test_that("names that look like levels are not confused", {
   d$fb <- d$x
   expect_identical(labels_of(y ~ f + fb, d), c("Intercept", "f[T.b]", "fb"))
 })
+
+test_that("rows of the variances go by the outermost factor, whatever the order of the terms", {
+  pastes <- plain_data("Pastes", "lme4")
+  pastes$lot <- rep(c("0", "1"), length.out = nrow(pastes))
+  fit <- mixedlm(strength ~ 1 + (1 | batch) + (1 | batch:cask) + (1 | batch:lot), pastes)
+  expect_identical(fit$group_name, "batch")
+  expect_setequal(varcomp_rows(fit)$label, c("batch Var", "batch:cask Var", "batch:lot Var"))
+  expect_identical(varcomp_rows(fit)$label[1L], "batch Var")
+  expect_equal(varcomp_rows(fit)$estimate[1L], fit$cov_re[1L])
+})
+
+test_that("slopes on a nested factor name their factor", {
+  egsingle <- from_package("egsingle", "mlmRev")
+  fit <- mixedlm(math ~ year + (year | childid) + (year | schoolid), egsingle)
+  expect_identical(varcomp_rows(fit)$label, c(
+    "schoolid Var", "schoolid x year Cov", "year Var",
+    "childid Var", "childid x year|childid Cov", "year|childid Var"
+  ))
+})
