@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::estimates::{conditional_variances_in_user_units, estimates, to_engine, Estimates};
 use crate::grouped::Grouped;
 use crate::linalg::{matmul, semidefinite_cholesky, transpose};
+use crate::multistart::look_again;
 use crate::objective::{Objective, Observer};
 use crate::optimizer::{Method, Settings};
 use crate::parallel::Workers;
@@ -85,6 +86,12 @@ pub fn fit(
     })
 }
 
+/// How many other starts a fit that ended on the boundary is worth: fewer where an evaluation is expensive, and where
+/// many groups make several minima unlikely.
+fn other_starts(work: usize) -> usize {
+    (200_000 / work.max(1)).clamp(2, 10)
+}
+
 /// Threads cost more than they bring on small data.
 fn threads_for(design: &Design<'_>, threads: usize) -> usize {
     if design.n() < 30_000 {
@@ -114,6 +121,7 @@ fn fit_engine(
         None => None,
     };
     let free: Vec<Vec<bool>> = design.terms.iter().map(|t| t.free.clone()).collect();
+    let work: usize = engine.reduced().levels.iter().map(|l| l.data.len()).sum();
     let coordinates = Coordinates::new(engine.shapes(), &engine.reduced().gram, &free, start.as_deref())?;
     let (certificate, evaluations) = {
         let objective = Objective::new(engine, &coordinates, observer);
@@ -123,7 +131,12 @@ fn fit_engine(
                 x = em_step(&objective, &x)?;
             }
         }
-        let certificate = minimise_and_certify(&objective, x, &options.settings)?;
+        let first = minimise_and_certify(&objective, x, &options.settings)?;
+        let certificate = match &options.start {
+            // from where the user wants to start, and from nowhere else
+            Some(_) => first,
+            None => look_again(&objective, first, &options.settings, other_starts(work))?,
+        };
         (certificate, objective.evaluations())
     };
     let estimates = estimates(engine, &coordinates.lambda(&certificate.x))?;

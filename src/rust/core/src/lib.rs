@@ -36,6 +36,7 @@ pub mod grouped;
 pub mod grouping;
 pub mod linalg;
 pub mod memory;
+pub mod multistart;
 pub mod newton;
 pub mod objective;
 pub mod optimizer;

@@ -1,0 +1,126 @@
+//! A second look where the first search ended on the boundary, or nowhere.
+//!
+//! The criterion may have several minima. In practice a search that ended inside the parameter space has found the
+//! lowest one; one that ended on its boundary, in a flat valley or not at all may not have. Such a fit is tried again
+//! from other starts: strong and weak random effects, effects in the directions that the first fit left out, and
+//! scattered ones. They are the same in every run.
+
+use crate::covstruct::Structure;
+use crate::error::Result;
+use crate::linalg::{matmul, transpose};
+use crate::objective::Objective;
+use crate::optimizer::{Method, Settings};
+use crate::params::TermCoordinates;
+use crate::verdict::{minimise_and_certify, Certificate, Verdict};
+
+/// A criterion must be lower by this to count as another minimum.
+const LOWER: f64 = 1e-8;
+
+/// The best of the first certificate and those of `count` other starts.
+///
+/// # Errors
+/// Those of the objective.
+pub fn look_again(
+    objective: &Objective<'_>,
+    first: Certificate,
+    settings: &Settings,
+    count: usize,
+) -> Result<Certificate> {
+    if first.verdict == Verdict::Optimum || settings.method != Method::Newton || first.x.is_empty() {
+        return Ok(first);
+    }
+    let mut best_value = objective.value(&first.x)?;
+    let mut iterations = first.iterations;
+    let starts = other_starts(objective, &first.x, count);
+    let mut best = first;
+    for start in starts {
+        let settings = Settings {
+            max_iterations: settings.max_iterations.min(100),
+            ..*settings
+        };
+        let other = minimise_and_certify(objective, start, &settings)?;
+        iterations += other.iterations;
+        let value = objective.value(&other.x)?;
+        let sound = matches!(other.verdict, Verdict::Optimum | Verdict::Boundary);
+        if sound && value < best_value - LOWER * (1.0 + 1e-5 * best_value.abs()) {
+            (best, best_value) = (other, value);
+        }
+    }
+    // the engine holds what it evaluated last
+    objective.value(&best.x)?;
+    Ok(Certificate { iterations, ..best })
+}
+
+fn other_starts(objective: &Objective<'_>, first: &[f64], count: usize) -> Vec<Vec<f64>> {
+    let coordinates = objective.coordinates;
+    let found = coordinates.whitened(first);
+    let mut numbers = Numbers(0x5eed);
+    let make = |factor: &mut dyn FnMut(&TermCoordinates, &[f64]) -> Vec<f64>| -> Vec<f64> {
+        let all = coordinates.terms.iter().zip(&found);
+        let factors: Vec<Vec<f64>> = all.map(|(t, l)| factor(t, l)).collect();
+        coordinates.pack(&factors)
+    };
+    let mut starts = vec![
+        make(&mut |t, l| complement(t.shape.q, l)),
+        make(&mut |t, _| diagonal(t.shape.q, 6.0)),
+        make(&mut |t, _| diagonal(t.shape.q, 0.2)),
+    ];
+    while starts.len() < count {
+        starts.push(make(&mut |t, _| scattered(t, &mut numbers)));
+    }
+    starts.truncate(count);
+    starts
+}
+
+fn diagonal(q: usize, value: f64) -> Vec<f64> {
+    (0..q * q)
+        .map(|k| if k % (q + 1) == 0 { value } else { 0.0 })
+        .collect()
+}
+
+/// A factor that is large where the found one is small: of `(I + Psi)^-1`.
+fn complement(q: usize, lambda: &[f64]) -> Vec<f64> {
+    let mut psi = matmul(lambda, &transpose(lambda, q, q), q, q, q);
+    (0..q).for_each(|j| psi[j * q + j] += 1.0);
+    let inverse = crate::linalg::symmetric_eigen(&psi, q).map(|e| {
+        let scaled: Vec<f64> = (0..q * q)
+            .map(|k| e.vectors[k] / e.values[k / q].sqrt())
+            .collect();
+        matmul(&scaled, &transpose(&scaled, q, q), q, q, q)
+    });
+    match inverse {
+        Ok(inverse) => crate::linalg::semidefinite_cholesky(&inverse, q, 1e-14),
+        Err(_) => diagonal(q, 1.0),
+    }
+}
+
+fn scattered(term: &TermCoordinates, numbers: &mut Numbers) -> Vec<f64> {
+    let q = term.shape.q;
+    let scale = 10f64.powf(2.0 * numbers.uniform() - 1.0);
+    let mut lambda = vec![0.0; q * q];
+    for j in 0..q {
+        for i in j..q {
+            let wide = term.shape.structure == Structure::Unstructured || i == j;
+            lambda[j * q + i] = if wide { scale * numbers.normal() } else { 0.0 };
+        }
+    }
+    lambda
+}
+
+/// A linear congruential generator: scattered numbers, the same in every run, that leave R's alone.
+struct Numbers(u64);
+
+impl Numbers {
+    fn uniform(&mut self) -> f64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    /// Nearly normal: a sum of twelve uniform numbers.
+    fn normal(&mut self) -> f64 {
+        (0..12).map(|_| self.uniform()).sum::<f64>() - 6.0
+    }
+}
