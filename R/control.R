@@ -15,7 +15,8 @@ methods_known <- c("newton", "bfgs", "lbfgs", "nelder-mead", "em")
 #'   \eqn{\frac12 g' H^{-1} g}{0.5 g' H^-1 g}, the reduction of -2 log-likelihood that a full
 #'   Newton step promises, is below `tol`. Between 1e-16 and 1.
 #' @param em_steps (`integer(1)`) number of EM steps before the optimiser
-#'   starts, 0 to 1000.
+#'   starts, 0 to 1000. The default `NULL` means 12 on small data and 3 where an
+#'   evaluation is expensive.
 #' @param threads (`integer(1)`) number of threads for models with many groups,
 #'   1 to 1024. The result is the same to the last bit whatever their number.
 #'   Further limited by the environment variables `OMP_THREAD_LIMIT` and
@@ -33,17 +34,20 @@ methods_known <- c("newton", "bfgs", "lbfgs", "nelder-mead", "em")
 #' @export
 #' @examples
 #' mixedlm_control(maxit = 50, threads = 1)
-mixedlm_control <- function(maxit = NULL, tol = 1e-10, em_steps = 3L,
+mixedlm_control <- function(maxit = NULL, tol = 1e-10, em_steps = NULL,
                             threads = getOption("mixedlm.threads", 2L),
                             rank_tol = 1e-7, progress = interactive()) {
   if (!is.null(maxit)) {
     maxit <- control_integer(maxit, "maxit", 1, 1e6)
   }
+  if (!is.null(em_steps)) {
+    em_steps <- control_integer(em_steps, "em_steps", 0, 1000)
+  }
   structure(
     list(
       maxit = maxit,
       tol = control_number(tol, "tol", 1e-16, 1),
-      em_steps = control_integer(em_steps, "em_steps", 0, 1000),
+      em_steps = em_steps,
       threads = limit_threads(control_integer(threads, "threads", 1, 1024)),
       rank_tol = control_number(rank_tol, "rank_tol", 1e-15, 0.1),
       progress = control_flag(progress, "progress")
@@ -55,7 +59,7 @@ mixedlm_control <- function(maxit = NULL, tol = 1e-10, em_steps = 3L,
 #' @export
 print.mixedlm_control <- function(x, ...) {
   cat("Settings of mixedlm()\n")
-  value <- vapply(x, function(v) if (is.null(v)) "by method" else format(v), "")
+  value <- vapply(x, function(v) if (is.null(v)) "by default" else format(v), "")
   cat(paste0("  ", format(names(x)), " ", value, "\n"), sep = "")
   invisible(x)
 }

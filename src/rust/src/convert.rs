@@ -187,7 +187,10 @@ impl Held {
             method: Method::parse(&o.text("method")?)?,
             tolerance: o.number("tol", defaults.tolerance)?,
             max_iterations: o.count("maxit", defaults.max_iterations)?,
-            em_steps: o.count("em_steps", defaults.em_steps)?,
+            em_steps: match o.find("em_steps") {
+                None => defaults.em_steps,
+                Some(_) => Some(o.count("em_steps", 0)?),
+            },
         };
         let start = match o.reals("start")? {
             None => None,

@@ -62,6 +62,11 @@ pub trait Criterion {
     /// The terms, in order.
     fn shapes(&self) -> &[TermShape];
 
+    /// Per term what the data say of its random effects, summed over levels (`q x q`): `Z'V_0^-1Z` with `V_0` the
+    /// covariance of the response, relative to sigma^2, from the terms inside it, at the last call of
+    /// [`Criterion::value`].
+    fn information(&self) -> Vec<Vec<f64>>;
+
     /// The criterion at relative factors `lambda` (per term `q x q` column-major, lower triangular).
     ///
     /// # Errors

@@ -15,7 +15,7 @@ use crate::objective::Objective;
 /// Those of the objective.
 pub fn em_step(objective: &Objective<'_>, x: &[f64]) -> Result<Vec<f64>> {
     let derivatives = objective.derivatives(x, Order::Gradient)?;
-    let coordinates = objective.coordinates;
+    let coordinates = &objective.coordinates;
     let gradients = coordinates.whitened_gradient(&derivatives);
     let mut factors = coordinates.whitened(x);
     for ((term, g), l) in coordinates.terms.iter().zip(&gradients).zip(factors.iter_mut()) {

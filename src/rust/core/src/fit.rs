@@ -86,10 +86,19 @@ pub fn fit(
     })
 }
 
-/// How many other starts a fit that ended on the boundary is worth: fewer where an evaluation is expensive, and where
-/// many groups make several minima unlikely.
-fn other_starts(work: usize) -> usize {
-    (200_000 / work.max(1)).clamp(2, 10)
+/// How many other starts a fit that ended on the boundary is worth: fewer where an evaluation is expensive (and where
+/// many groups make several minima unlikely), more where there are many parameters.
+fn other_starts(work: usize, parameters: usize) -> usize {
+    (400_000 / work.max(1)).clamp(2, (4 * parameters).clamp(4, 16))
+}
+
+/// How many EM steps come before Newton: they lead away from poor local minima, which few groups may have.
+fn em_steps(work: usize) -> usize {
+    if work < 20_000 {
+        12
+    } else {
+        3
+    }
 }
 
 /// Threads cost more than they bring on small data.
@@ -124,22 +133,29 @@ fn fit_engine(
     let work: usize = engine.reduced().levels.iter().map(|l| l.data.len()).sum();
     let coordinates = Coordinates::new(engine.shapes(), &engine.reduced().gram, &free, start.as_deref())?;
     let (certificate, evaluations) = {
-        let objective = Objective::new(engine, &coordinates, observer);
-        let mut x = coordinates.start();
+        let mut objective = Objective::new(engine, coordinates, observer);
+        let mut x = objective.coordinates.start();
+        let parameters = x.len();
         if start.is_none() && options.settings.method != Method::Em {
-            for _ in 0..options.settings.em_steps {
+            for _ in 0..options.settings.em_steps.unwrap_or_else(|| em_steps(work)) {
                 x = em_step(&objective, &x)?;
             }
         }
-        let first = minimise_and_certify(&objective, x, &options.settings)?;
+        let lambda = objective.coordinates.lambda(&x);
+        let first = minimise_and_certify(&mut objective, &lambda, &options.settings)?;
         let certificate = match &options.start {
             // from where the user wants to start, and from nowhere else
             Some(_) => first,
-            None => look_again(&objective, first, &options.settings, other_starts(work))?,
+            None => look_again(
+                &mut objective,
+                first,
+                &options.settings,
+                other_starts(work, parameters),
+            )?,
         };
         (certificate, objective.evaluations())
     };
-    let estimates = estimates(engine, &coordinates.lambda(&certificate.x))?;
+    let estimates = estimates(engine, &certificate.lambda)?;
     Ok(Fit {
         estimates,
         certificate,

@@ -184,6 +184,28 @@ impl TriangleAccumulator {
     }
 }
 
+/// The lower triangle C with `C C' = I + A A'` for an `m x q` matrix, by QR of `[A'; I]`: nothing is squared, so that
+/// random effects of any size leave the noise visible. `out` has room for C (`m x m`) and for the stack
+/// (`(q + m) x m`).
+pub fn root_of_sum(m: usize, q: usize, a: impl Fn(usize, usize) -> f64, out: &mut [f64]) {
+    let rows = q + m;
+    let (c, stack) = out.split_at_mut(m * m);
+    for j in 0..m {
+        let column = &mut stack[j * rows..(j + 1) * rows];
+        for (k, v) in column[..q].iter_mut().enumerate() {
+            *v = a(j, k);
+        }
+        column[q..].fill(0.0);
+        column[q + j] = 1.0;
+    }
+    qr_in_place(stack, rows, m, m);
+    for j in 0..m {
+        for i in 0..m {
+            c[j * m + i] = if i >= j { stack[i * rows + j] } else { 0.0 };
+        }
+    }
+}
+
 /// Cholesky factorisation in place, lower triangle of an `n x n` column-major matrix; false when a pivot is not
 /// positive. The strict upper triangle is not touched.
 pub fn cholesky_in_place(a: &mut [f64], n: usize) -> bool {

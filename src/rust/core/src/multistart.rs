@@ -6,11 +6,12 @@
 //! scattered ones. They are the same in every run.
 
 use crate::covstruct::Structure;
-use crate::error::Result;
+use crate::em::em_step;
+use crate::error::{Error, Result};
 use crate::linalg::{matmul, transpose};
 use crate::objective::Objective;
 use crate::optimizer::{Method, Settings};
-use crate::params::TermCoordinates;
+use crate::params::{Coordinates, TermCoordinates};
 use crate::verdict::{minimise_and_certify, Certificate, Verdict};
 
 /// A criterion must be lower by this to count as another minimum.
@@ -21,52 +22,67 @@ const LOWER: f64 = 1e-8;
 /// # Errors
 /// Those of the objective.
 pub fn look_again(
-    objective: &Objective<'_>,
+    objective: &mut Objective<'_>,
     first: Certificate,
     settings: &Settings,
     count: usize,
 ) -> Result<Certificate> {
-    if first.verdict == Verdict::Optimum || settings.method != Method::Newton || first.x.is_empty() {
+    if first.verdict == Verdict::Optimum || settings.method != Method::Newton || first.eigenvalues.is_empty()
+    {
         return Ok(first);
     }
-    let mut best_value = objective.value(&first.x)?;
-    let mut iterations = first.iterations;
-    let starts = other_starts(objective, &first.x, count);
+    let settings = Settings {
+        max_iterations: settings.max_iterations.min(100),
+        ..*settings
+    };
     let mut best = first;
-    for start in starts {
-        let settings = Settings {
-            max_iterations: settings.max_iterations.min(100),
-            ..*settings
+    for (start, em_steps) in other_starts(&objective.base, &best.lambda, count) {
+        let start = match prepare(objective, start, em_steps) {
+            Err(Error::Numerical(_)) => continue,
+            result => result?,
         };
-        let other = minimise_and_certify(objective, start, &settings)?;
-        iterations += other.iterations;
-        let value = objective.value(&other.x)?;
+        let other = match minimise_and_certify(objective, &start, &settings) {
+            Err(Error::Numerical(_)) => continue,
+            result => result?,
+        };
         let sound = matches!(other.verdict, Verdict::Optimum | Verdict::Boundary);
-        if sound && value < best_value - LOWER * (1.0 + 1e-5 * best_value.abs()) {
-            (best, best_value) = (other, value);
+        if sound && other.value < best.value - LOWER * (1.0 + 1e-5 * best.value.abs()) {
+            best = other;
         }
     }
-    // the engine holds what it evaluated last
-    objective.value(&best.x)?;
-    Ok(Certificate { iterations, ..best })
+    Ok(best)
 }
 
-fn other_starts(objective: &Objective<'_>, first: &[f64], count: usize) -> Vec<Vec<f64>> {
-    let coordinates = objective.coordinates;
-    let found = coordinates.whitened(first);
+/// Some EM steps from a start.
+fn prepare(objective: &mut Objective<'_>, start: Vec<Vec<f64>>, em_steps: usize) -> Result<Vec<Vec<f64>>> {
+    let mut x = objective.centre(&start)?;
+    for _ in 0..em_steps {
+        x = em_step(objective, &x)?;
+    }
+    Ok(objective.coordinates.lambda(&x))
+}
+
+/// A start and the number of EM steps to take from it.
+type Start = (Vec<Vec<f64>>, usize);
+
+/// Factors in the engine's units, spread over what is plausible in coordinates that know nothing of a solution.
+fn other_starts(base: &Coordinates, found: &[Vec<f64>], count: usize) -> Vec<Start> {
     let mut numbers = Numbers(0x5eed);
-    let make = |factor: &mut dyn FnMut(&TermCoordinates, &[f64]) -> Vec<f64>| -> Vec<f64> {
-        let all = coordinates.terms.iter().zip(&found);
+    let found = base.whitened_from(found);
+    let make = |factor: &mut dyn FnMut(&TermCoordinates, &[f64]) -> Vec<f64>| -> Vec<Vec<f64>> {
+        let all = base.terms.iter().zip(&found);
         let factors: Vec<Vec<f64>> = all.map(|(t, l)| factor(t, l)).collect();
-        coordinates.pack(&factors)
+        base.lambda(&base.pack(&factors))
     };
     let mut starts = vec![
-        make(&mut |t, l| complement(t.shape.q, l)),
-        make(&mut |t, _| diagonal(t.shape.q, 6.0)),
-        make(&mut |t, _| diagonal(t.shape.q, 0.2)),
+        (make(&mut |t, l| complement(t.shape.q, l)), 0),
+        (make(&mut |t, _| diagonal(t.shape.q, 6.0)), 0),
+        (make(&mut |t, _| diagonal(t.shape.q, 1.0)), 80),
+        (make(&mut |t, _| diagonal(t.shape.q, 0.2)), 0),
     ];
     while starts.len() < count {
-        starts.push(make(&mut |t, _| scattered(t, &mut numbers)));
+        let em_steps = 10 * (starts.len() % 2);
+        starts.push((make(&mut |t, _| scattered(t, &mut numbers)), em_steps));
     }
     starts.truncate(count);
     starts

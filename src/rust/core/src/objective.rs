@@ -33,7 +33,9 @@ struct State<'a> {
 /// The criterion of an engine in the optimiser's coordinates; remembers its last evaluation.
 pub struct Objective<'a> {
     /// The coordinates.
-    pub coordinates: &'a Coordinates,
+    pub coordinates: Coordinates,
+    /// The coordinates before any centring.
+    pub base: Coordinates,
     state: RefCell<State<'a>>,
 }
 
@@ -41,10 +43,11 @@ impl<'a> Objective<'a> {
     /// An objective on an engine.
     pub fn new(
         engine: &'a mut dyn Criterion,
-        coordinates: &'a Coordinates,
+        coordinates: Coordinates,
         observer: Option<Observer<'a>>,
     ) -> Self {
         Objective {
+            base: coordinates.clone(),
             coordinates,
             state: RefCell::new(State {
                 engine,
@@ -56,6 +59,25 @@ impl<'a> Objective<'a> {
                 observer,
             }),
         }
+    }
+
+    /// Change to coordinates around the factors `lambda` (engine's units); returns the parameters there.
+    ///
+    /// # Errors
+    /// [`Error::Numerical`] when the criterion cannot be computed at `lambda`.
+    pub fn centre(&mut self, lambda: &[Vec<f64>]) -> Result<Vec<f64>> {
+        let state = self.state.get_mut();
+        (state.cost, state.derivatives) = (f64::NAN, None);
+        let value = state.engine.value(lambda)?;
+        self.coordinates = self.coordinates.around(lambda, &state.engine.information())?;
+        state.at = self.coordinates.start();
+        state.cost = if value.criterion.is_finite() {
+            value.criterion
+        } else {
+            f64::INFINITY
+        };
+        state.evaluations += 1;
+        Ok(state.at.clone())
     }
 
     /// Evaluations of the criterion so far.

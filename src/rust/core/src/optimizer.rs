@@ -54,8 +54,8 @@ pub struct Settings {
     pub tolerance: f64,
     /// Most iterations.
     pub max_iterations: usize,
-    /// EM steps before the method starts.
-    pub em_steps: usize,
+    /// EM steps before the method starts; by the size of the problem when not given.
+    pub em_steps: Option<usize>,
 }
 
 impl Default for Settings {
@@ -64,7 +64,7 @@ impl Default for Settings {
             method: Method::Newton,
             tolerance: 1e-10,
             max_iterations: 500,
-            em_steps: 3,
+            em_steps: None,
         }
     }
 }

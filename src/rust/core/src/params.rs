@@ -8,7 +8,7 @@
 use crate::covstruct::Structure;
 use crate::criterion::{Derivatives, TermShape};
 use crate::error::{Error, Result};
-use crate::linalg::{cholesky_in_place, invert_upper, matmul, transpose};
+use crate::linalg::{cholesky_in_place, invert_upper, matmul, root_of_sum, transpose};
 
 /// One term in whitened coordinates.
 #[derive(Debug, Clone)]
@@ -90,6 +90,40 @@ fn whitener(shape: &TermShape, m: &[f64], diagonal: bool) -> Vec<f64> {
     t
 }
 
+/// A factor of `I + Lambda Lambda'` that the structure allows; only its diagonal when there are restrictions.
+fn root_of_one_plus(shape: &TermShape, lambda: &[f64], unrestricted: bool) -> Vec<f64> {
+    let q = shape.q;
+    if unrestricted && shape.structure == Structure::Unstructured {
+        let mut root = vec![0.0; 3 * q * q];
+        root_of_sum(q, q, |i, k| lambda[k * q + i], &mut root);
+        root.truncate(q * q);
+        for column in 0..q {
+            if root[column * q + column] < 0.0 {
+                root[column * q..(column + 1) * q]
+                    .iter_mut()
+                    .for_each(|v| *v = -*v);
+            }
+        }
+        return root;
+    }
+    let mut diagonal: Vec<f64> = (0..q)
+        .map(|i| 1.0 + (0..q).map(|k| lambda[k * q + i].powi(2)).sum::<f64>())
+        .collect();
+    if shape.structure == Structure::Scalar {
+        let mean = diagonal.iter().sum::<f64>() / q as f64;
+        diagonal.fill(mean);
+    }
+    (0..q * q)
+        .map(|k| {
+            if k % (q + 1) == 0 {
+                diagonal[k / q].sqrt()
+            } else {
+                0.0
+            }
+        })
+        .collect()
+}
+
 fn triangular_whitener(m: &[f64], q: usize) -> Option<Vec<f64>> {
     // M = U U' with U upper triangular, by Cholesky of the reversed matrix of correlations; T = U^-T
     let d: Vec<f64> = (0..q).map(|j| m[j * q + j].sqrt()).collect();
@@ -164,6 +198,39 @@ impl Coordinates {
                 whitener,
                 inverse,
                 free,
+                packed,
+            });
+        }
+        Ok(Coordinates { terms })
+    }
+
+    /// Coordinates in which the factors `lambda` (engine's units) are about the identity, or smaller where the random
+    /// effects are weak: `T T' = T_0 (Psi_0 + I) T_0'`, where `T_0` whitens the given information (per term, summed over
+    /// levels) and `Psi_0` is Psi in its units.
+    ///
+    /// # Errors
+    /// [`Error::Numerical`] when the factors are not finite.
+    pub fn around(&self, lambda: &[Vec<f64>], information: &[Vec<f64>]) -> Result<Self> {
+        let mut terms = Vec::new();
+        for ((t, l), sum) in self.terms.iter().zip(lambda).zip(information) {
+            let (q, levels) = (t.shape.q, t.shape.levels as f64);
+            let mean: Vec<f64> = sum.iter().map(|g| g / levels).collect();
+            let base = whitener(&t.shape, &mean, !t.is_unrestricted());
+            let relative = matmul(&invert_lower(&base, q)?, l, q, q, q);
+            let root = root_of_one_plus(&t.shape, &relative, t.is_unrestricted());
+            if root.iter().any(|v| !v.is_finite()) {
+                return Err(Error::Numerical(
+                    "the random effects' factors are not finite".to_string(),
+                ));
+            }
+            let whitener = matmul(&base, &root, q, q, q);
+            let inverse = invert_lower(&whitener, q)?;
+            let packed = t.shape.structure.pack(q, &matmul(&inverse, l, q, q, q));
+            terms.push(TermCoordinates {
+                shape: t.shape,
+                whitener,
+                inverse,
+                free: t.free.clone(),
                 packed,
             });
         }
@@ -247,6 +314,13 @@ impl Coordinates {
             .iter()
             .zip(self.packed(x))
             .map(|(t, p)| t.lambda(&p))
+            .collect()
+    }
+
+    /// Per term whitened factors from those in the engine's units.
+    pub fn whitened_from(&self, lambda: &[Vec<f64>]) -> Vec<Vec<f64>> {
+        let all = self.terms.iter().zip(lambda);
+        all.map(|(t, l)| matmul(&t.inverse, l, t.shape.q, t.shape.q, t.shape.q))
             .collect()
     }
 

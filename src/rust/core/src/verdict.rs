@@ -43,127 +43,144 @@ pub struct Certificate {
     pub verdict: Verdict,
     /// Newton decrement: how much lower the criterion could still be, by the quadratic model.
     pub decrement: f64,
-    /// Gradient in the free parameters, scaled.
+    /// Gradient in the free parameters, in the coordinates of the solution.
     pub gradient: Vec<f64>,
-    /// Eigenvalues of the scaled Hessian, ascending: the change of `-2 l` per squared relative change of parameters.
+    /// Eigenvalues of the Hessian there, ascending: the change of `-2 l` per squared relative change of parameters.
     pub eigenvalues: Vec<f64>,
-    /// The free parameters.
-    pub x: Vec<f64>,
+    /// Per term Lambda, in the engine's units.
+    pub lambda: Vec<Vec<f64>>,
+    /// The criterion.
+    pub value: f64,
     /// Iterations of the optimiser.
     pub iterations: usize,
 }
 
-/// Below this (whitened units, where 1 is as much as a group's noise) a variance may be zero.
+/// Below this (in units where 1 is as much as a group's noise, or as the random effects themselves) a variance may be zero.
 const NEGLIGIBLE: f64 = 1e-7;
 /// A change of `-2 l` per squared relative change of a parameter below which the data say nothing of it.
 const FLAT: f64 = 1e-6;
 /// Newton steps after the optimiser has stopped.
 const POLISHES: usize = 3;
-/// How often a saddle is left.
-const ROUNDS: usize = 6;
+/// Newton iterations in one set of coordinates.
+const STAGE: usize = 25;
+/// How often Newton may arrive somewhere that is no solution.
+const ROUNDS: usize = 12;
 
-/// Minimise, leave saddles, set negligible variances to zero, polish, and say what was reached.
+/// Minimise, leave saddles, set negligible variances to zero, polish, and say what was reached. The coordinates are
+/// centred anew as the search moves, so that steps and the verdict are relative to the solution.
 ///
 /// # Errors
 /// Those of the objective.
 pub fn minimise_and_certify(
-    objective: &Objective<'_>,
-    start: Vec<f64>,
+    objective: &mut Objective<'_>,
+    start: &[Vec<f64>],
     settings: &Settings,
 ) -> Result<Certificate> {
-    let mut stop = minimise(objective, start, settings)?;
-    let newton = Settings {
-        method: Method::Newton,
-        ..*settings
-    };
-    for round in 0..ROUNDS {
-        stop.x = snap(objective, stop.x)?;
-        if !stop.x.is_empty() {
-            stop.x = polish(objective, stop.x, POLISHES)?;
+    let mut x = objective.centre(start)?;
+    let mut iterations = 0;
+    if settings.method != Method::Newton {
+        let stop = minimise(objective, x, settings)?;
+        (x, iterations) = (stop.x, stop.iterations);
+    }
+    let newton = settings.method == Method::Newton;
+    let mut last = f64::INFINITY;
+    for _ in 0..ROUNDS {
+        if newton {
+            (x, iterations) = descend(objective, x, iterations, settings)?;
         }
-        stop.x = snap(objective, stop.x)?;
-        let certificate = certify(objective, stop.x.clone(), stop.iterations, settings.tolerance)?;
-        let again = certificate.verdict == Verdict::Saddle
-            && round + 1 < ROUNDS
-            && stop.iterations < settings.max_iterations;
-        if !again {
+        let lambda = objective.coordinates.lambda(&x);
+        x = objective.centre(&lambda)?;
+        x = snap(objective, x)?;
+        if !x.is_empty() {
+            x = polish(objective, x, POLISHES)?;
+        }
+        x = snap(objective, x)?;
+        let certificate = certify(objective, &x, iterations, settings.tolerance)?;
+        let unfinished = matches!(certificate.verdict, Verdict::Saddle | Verdict::Maxit);
+        let hopeless =
+            certificate.value >= last - 1e-9 * last.abs().max(1.0) && certificate.verdict == Verdict::Maxit;
+        if !newton || !unfinished || hopeless || iterations >= settings.max_iterations {
             return Ok(certificate);
         }
-        let left = settings.max_iterations - stop.iterations;
-        let next = minimise(
-            objective,
-            stop.x,
-            &Settings {
-                max_iterations: left,
-                ..newton
-            },
-        )?;
-        stop.x = next.x;
-        stop.iterations += next.iterations.max(1);
+        last = certificate.value;
     }
-    certify(objective, stop.x, stop.iterations, settings.tolerance)
+    certify(objective, &x, iterations, settings.tolerance)
+}
+
+/// Newton in stages, each in coordinates around its start, until one ends before its time.
+fn descend(
+    objective: &mut Objective<'_>,
+    mut x: Vec<f64>,
+    mut iterations: usize,
+    settings: &Settings,
+) -> Result<(Vec<f64>, usize)> {
+    while iterations < settings.max_iterations {
+        let most = STAGE.min(settings.max_iterations - iterations);
+        let stage = Settings {
+            max_iterations: most,
+            method: Method::Newton,
+            ..*settings
+        };
+        let stop = minimise(objective, x, &stage)?;
+        x = stop.x;
+        iterations += stop.iterations.max(1);
+        if stop.iterations < most {
+            break;
+        }
+        let lambda = objective.coordinates.lambda(&x);
+        x = objective.centre(&lambda)?;
+    }
+    Ok((x, iterations))
 }
 
 /// The verdict on a point.
-fn certify(objective: &Objective<'_>, x: Vec<f64>, iterations: usize, tolerance: f64) -> Result<Certificate> {
-    let whitened = objective.coordinates.whitened(&x);
-    let terms = || objective.coordinates.terms.iter().zip(&whitened);
-    let singular = terms().any(|(t, l)| is_singular(t, l));
-    if x.is_empty() {
-        objective.value(&x)?;
-        let (gradient, eigenvalues) = (Vec::new(), Vec::new());
-        let verdict = if singular {
+fn certify(objective: &Objective<'_>, x: &[f64], iterations: usize, tolerance: f64) -> Result<Certificate> {
+    let coordinates = &objective.coordinates;
+    let whitened = coordinates.whitened(x);
+    let singular = coordinates
+        .terms
+        .iter()
+        .zip(&whitened)
+        .any(|(t, l)| is_singular(t, l));
+    let mut certificate = Certificate {
+        verdict: if singular {
             Verdict::Boundary
         } else {
             Verdict::Optimum
-        };
-        return Ok(Certificate {
-            verdict,
-            decrement: 0.0,
-            gradient,
-            eigenvalues,
-            x,
-            iterations,
-        });
+        },
+        decrement: 0.0,
+        gradient: Vec::new(),
+        eigenvalues: Vec::new(),
+        lambda: coordinates.lambda(x),
+        value: objective.value(x)?,
+        iterations,
+    };
+    if x.is_empty() {
+        return Ok(certificate);
     }
-    let (mut g, mut h) = objective.curvature(&x)?;
-    let scale: Vec<f64> = terms().flat_map(|(t, l)| scales(t, l)).collect();
+    let (g, h) = objective.curvature(x)?;
     let n = x.len();
-    for j in 0..n {
-        g[j] *= scale[j];
-        for i in 0..n {
-            h[j * n + i] *= scale[i] * scale[j];
-        }
-    }
     let eigen = symmetric_eigen(&h, n)?;
     let reached = decrement(&g, &eigen);
     let lowest = eigen.values[0];
     let noise = 1e-9 * eigen.values[n - 1].abs().max(1.0);
     // rounding of the criterion's derivatives bounds what the decrement can show
     let close = reached.value < tolerance.max(1e-7);
-    let verdict = if lowest < -noise.max(FLAT) {
-        if g.iter().map(|v| v.abs()).fold(0.0, f64::max) < 1e-3 {
+    if lowest < -noise.max(FLAT) {
+        let slope = g.iter().fold(0.0, |a: f64, v| a.max(v.abs()));
+        certificate.verdict = if slope < 1e-3 {
             Verdict::Saddle
         } else {
             Verdict::Maxit
-        }
+        };
     } else if !close {
-        Verdict::Maxit
+        certificate.verdict = Verdict::Maxit;
     } else if lowest < FLAT {
-        Verdict::Flat
-    } else if singular {
-        Verdict::Boundary
-    } else {
-        Verdict::Optimum
-    };
-    Ok(Certificate {
-        verdict,
-        decrement: reached.value,
-        gradient: g,
-        eigenvalues: eigen.values,
-        x,
-        iterations,
-    })
+        certificate.verdict = Verdict::Flat;
+    }
+    certificate.decrement = reached.value;
+    (certificate.gradient, certificate.eigenvalues) = (g, eigen.values);
+    Ok(certificate)
 }
 
 /// Psi of a term in whitened units.
@@ -175,29 +192,11 @@ fn is_singular(term: &TermCoordinates, lambda: &[f64]) -> bool {
     (0..term.shape.q).any(|j| lambda[j * term.shape.q + j] == 0.0)
 }
 
-/// The scale of each free parameter: the standard deviation of its row, at least 1.
-fn scales(term: &TermCoordinates, lambda: &[f64]) -> Vec<f64> {
-    let q = term.shape.q;
-    let psi = psi(q, lambda);
-    let row = |i: usize| psi[i * q + i].sqrt().max(1.0);
-    let all: Vec<f64> = match term.shape.structure {
-        Structure::Unstructured => crate::covstruct::lower_triangle(q).map(|(i, _)| row(i)).collect(),
-        Structure::Diagonal => (0..q).map(row).collect(),
-        Structure::Scalar => vec![row(0)],
-    };
-    all.into_iter()
-        .zip(&term.free)
-        .filter(|(_, f)| **f)
-        .map(|(s, _)| s)
-        .collect()
-}
-
 /// Set negligible directions of Psi to exactly zero where the criterion does not object, and make the factor canonical
 /// (non-negative diagonal, zero columns for zero pivots).
 fn snap(objective: &Objective<'_>, x: Vec<f64>) -> Result<Vec<f64>> {
-    let coordinates = objective.coordinates;
-    let old = coordinates.whitened(&x);
-    let mut factors = old.clone();
+    let coordinates = &objective.coordinates;
+    let mut factors = coordinates.whitened(&x);
     for (term, l) in coordinates.terms.iter().zip(factors.iter_mut()) {
         let q = term.shape.q;
         if term.is_unrestricted() && term.shape.structure == Structure::Unstructured {
@@ -230,12 +229,20 @@ fn snap(objective: &Objective<'_>, x: Vec<f64>) -> Result<Vec<f64>> {
         return Ok(x);
     }
     let before = objective.value(&x)?;
-    let after = objective.value(&snapped)?;
-    Ok(if after <= before + 1e-9 + 1e-13 * before.abs() {
-        snapped
-    } else {
-        x
-    })
+    if objective.value(&snapped)? <= before + 1e-9 + 1e-13 * before.abs() {
+        return Ok(snapped);
+    }
+    // changing signs is exact in any case
+    let mut factors = coordinates.whitened(&x);
+    for (term, l) in coordinates
+        .terms
+        .iter()
+        .zip(factors.iter_mut())
+        .filter(|(t, _)| t.is_unrestricted())
+    {
+        make_canonical(l, term.shape.q);
+    }
+    Ok(coordinates.pack(&factors))
 }
 
 /// Columns with a negative diagonal change their sign.

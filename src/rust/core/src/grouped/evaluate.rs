@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::{Grouped, Root};
 use crate::criterion::Value;
 use crate::error::{Error, Result};
-use crate::linalg::{cholesky_in_place, invert_upper, solve_lower, TriangleAccumulator};
+use crate::linalg::{dot, invert_upper, root_of_sum, solve_lower, TriangleAccumulator};
 use crate::parallel::Workers;
 use crate::reduction::Reduced;
 
@@ -55,18 +55,26 @@ impl Grouped<'_> {
         }
         let (lambda, workers) = (&self.lambda, self.workers);
         let pieces = workers.map(shares, |share| Up::run(reduced, lambda, share, workers))?;
+        for (depth, sum) in self.incoming.iter_mut().enumerate() {
+            sum.fill(0.0);
+            for piece in &pieces {
+                sum.iter_mut()
+                    .zip(&piece.incoming[depth])
+                    .for_each(|(s, v)| *s += v);
+            }
+        }
         self.close(pieces)
     }
 
     /// Solve at the root.
-    fn close(&mut self, pieces: Vec<(f64, TriangleAccumulator)>) -> Result<Value> {
+    fn close(&mut self, pieces: Vec<Piece>) -> Result<Value> {
         let p = self.reduced.p();
         let d = p + 1;
         let mut acc = TriangleAccumulator::from_triangle(&self.reduced.root, d);
         let mut logdet_v = 0.0;
-        for (logdet, mut piece) in pieces {
-            logdet_v += logdet;
-            acc.merge(&mut piece);
+        for mut piece in pieces {
+            logdet_v += piece.logdet;
+            acc.merge(&mut piece.root);
         }
         let tri = acc.triangle();
         let Some(r_inverse) = invert_upper(tri, d, p) else {
@@ -96,6 +104,14 @@ impl Grouped<'_> {
     }
 }
 
+/// What a chunk hands to the root.
+struct Piece {
+    logdet: f64,
+    root: TriangleAccumulator,
+    /// Per inner level the sum of `R'R` over its nodes.
+    incoming: Vec<Vec<f64>>,
+}
+
 /// The walk upwards over one chunk.
 struct Up<'a, 'b> {
     reduced: &'a Reduced,
@@ -107,6 +123,7 @@ struct Up<'a, 'b> {
     /// Per inner level the rows that the current node has received; the root's at the end.
     received: Vec<TriangleAccumulator>,
     logdet: f64,
+    incoming: Vec<Vec<f64>>,
     scratch: Vec<f64>,
 }
 
@@ -116,7 +133,7 @@ impl<'a, 'b> Up<'a, 'b> {
         lambda: &'a [Vec<f64>],
         share: Share<'b>,
         workers: &'a Workers<'a>,
-    ) -> Result<(f64, TriangleAccumulator)> {
+    ) -> Result<Piece> {
         let leaf = reduced.tree.leaf_level();
         let first = (0..=leaf)
             .map(|l| {
@@ -136,6 +153,10 @@ impl<'a, 'b> Up<'a, 'b> {
             first,
             received,
             logdet: 0.0,
+            incoming: reduced.levels[..leaf]
+                .iter()
+                .map(|l| vec![0.0; l.q * l.q])
+                .collect(),
             scratch: Vec::new(),
         };
         for node in up.share.range.clone() {
@@ -145,7 +166,11 @@ impl<'a, 'b> Up<'a, 'b> {
             .received
             .pop()
             .ok_or_else(|| Error::Bug("no root".to_string()))?;
-        Ok((up.logdet, root))
+        Ok(Piece {
+            logdet: up.logdet,
+            root,
+            incoming: up.incoming,
+        })
     }
 
     fn subtree(&mut self, depth: usize, node: usize) -> Result<()> {
@@ -170,6 +195,11 @@ impl<'a, 'b> Up<'a, 'b> {
             .chunks_exact(width)
             .flat_map(|c| c[..q].iter().copied())
             .collect();
+        for (j, b) in own[..q * q].chunks_exact(q).enumerate() {
+            for (i, a) in own[..q * q].chunks_exact(q).enumerate() {
+                self.incoming[depth][j * q + i] += dot(a, b);
+            }
+        }
         let at = (node - self.first[depth].1) * q * q;
         posterior(
             &own[..q * q],
@@ -195,20 +225,22 @@ impl<'a, 'b> Up<'a, 'b> {
         let target = self.receiver(depth);
         let scratch = &mut self.scratch;
         scratch.clear();
-        scratch.resize(m * q + m * m, 0.0);
+        scratch.resize(m * q + m * m + (m + q) * m, 0.0);
         let (rl, s) = scratch.split_at_mut(m * q);
         right_multiply(block, m, q, &self.lambda[depth], rl);
-        gram_plus_identity(rl, m, q, s);
-        if !cholesky_in_place(s, m) {
+        root_of_sum(m, q, |i, k| rl[k * m + i], s);
+        let (c, _) = s.split_at(m * m);
+        let logdet = (0..m).map(|i| c[i * m + i].abs().ln()).sum::<f64>();
+        if !logdet.is_finite() {
             return Err(Error::Numerical(
-                "I + R Psi R' is not positive definite".to_string(),
+                "I + R Psi R' is not finite at these variances".to_string(),
             ));
         }
-        self.logdet += 2.0 * (0..m).map(|i| s[i * m + i].ln()).sum::<f64>();
+        self.logdet += 2.0 * logdet;
         let at = level.start[node] - self.first[depth].0;
         let out = &mut self.share.white[depth][at..at + m * width];
         out.copy_from_slice(block);
-        solve_lower(s, m, out, width);
+        solve_lower(c, m, out, width);
         self.received[target].push(out, m, 0, m, q);
         Ok(())
     }
@@ -227,31 +259,20 @@ fn right_multiply(r: &[f64], m: usize, q: usize, lambda: &[f64], out: &mut [f64]
     }
 }
 
-/// `I + A A'` for an `m x q` matrix, lower triangle.
-fn gram_plus_identity(a: &[f64], m: usize, q: usize, out: &mut [f64]) {
-    for j in 0..m {
-        for i in j..m {
-            let s: f64 = (0..q).map(|k| a[k * m + i] * a[k * m + j]).sum();
-            out[j * m + i] = s + if i == j { 1.0 } else { 0.0 };
-        }
-    }
-}
-
 /// `P = Lambda (I + Lambda' R'R Lambda)^-1 Lambda'`.
 pub(super) fn posterior(r: &[f64], q: usize, lambda: &[f64], out: &mut [f64]) -> Result<()> {
     let m = r.len() / q.max(1);
     let mut rl = vec![0.0; m * q];
     right_multiply(r, m, q, lambda, &mut rl);
-    let transposed = crate::linalg::transpose(&rl, m, q);
-    let mut s = vec![0.0; q * q];
-    gram_plus_identity(&transposed, q, m, &mut s);
-    if !cholesky_in_place(&mut s, q) {
+    let mut s = vec![0.0; q * q + (m + q) * q];
+    root_of_sum(q, m, |j, i| rl[j * m + i], &mut s);
+    if s[..q * q].iter().any(|v| !v.is_finite()) {
         return Err(Error::Numerical(
-            "I + Lambda'R'R Lambda is not positive definite".to_string(),
+            "I + Lambda'R'R Lambda is not finite at these variances".to_string(),
         ));
     }
     let mut y = crate::linalg::transpose(lambda, q, q);
-    solve_lower(&s, q, &mut y, q);
+    solve_lower(&s[..q * q], q, &mut y, q);
     for j in 0..q {
         for i in 0..q {
             out[j * q + i] = crate::linalg::dot(&y[i * q..(i + 1) * q], &y[j * q..(j + 1) * q]);

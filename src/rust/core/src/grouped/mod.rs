@@ -51,6 +51,8 @@ pub struct Grouped<'w> {
     white: Vec<Vec<f64>>,
     /// Per inner level and node `P = (Psi^-1 + M)^-1`; empty on the innermost.
     posterior: Vec<Vec<f64>>,
+    /// Per inner level the sum over its nodes of the information `R'R` that the last evaluation brought to them.
+    incoming: Vec<Vec<f64>>,
     root: Root,
 }
 
@@ -86,6 +88,8 @@ impl<'w> Grouped<'w> {
             };
             posterior.push(zeros(len, "the workspace")?);
         }
+        let inner = &reduced.levels[..reduced.tree.leaf_level()];
+        let incoming = inner.iter().map(|l| vec![0.0; l.q * l.q]).collect();
         Ok(Grouped {
             directions: directions(&shapes, &reduced.levels),
             lambda: reduced.levels.iter().map(|l| vec![0.0; l.q * l.q]).collect(),
@@ -97,6 +101,7 @@ impl<'w> Grouped<'w> {
             workers,
             white,
             posterior,
+            incoming,
             root: Root::default(),
         })
     }
@@ -167,6 +172,18 @@ fn directions(shapes: &[TermShape], levels: &[LevelBlocks]) -> Vec<Direction> {
 impl Criterion for Grouped<'_> {
     fn shapes(&self) -> &[TermShape] {
         &self.shapes
+    }
+
+    fn information(&self) -> Vec<Vec<f64>> {
+        let mut all = self.reduced.gram.clone();
+        for (sum, level) in self.incoming.iter().zip(&self.reduced.levels) {
+            for (t, offset) in &level.terms {
+                let q = self.shapes[*t].q;
+                let at = |k: usize| sum[(offset + k / q) * level.q + offset + k % q];
+                all[*t] = (0..q * q).map(at).collect();
+            }
+        }
+        all
     }
 
     fn value(&mut self, lambda: &[Vec<f64>]) -> Result<Value> {
