@@ -66,14 +66,18 @@ fixef.mixedlm <- function(object, add.dropped = FALSE, ...) {
 coef.mixedlm <- function(object, ...) {
   fe <- fixef(object)
   effects <- ranef(object)
+  # columns without a fixed effect come first, in every data frame, as in lme4
+  extra <- setdiff(unlist(lapply(effects, names)), names(fe))
+  fe <- c(stats::setNames(rep(0, length(extra)), extra), fe)
   out <- lapply(effects, function(b) {
-    extra <- setdiff(colnames(b), names(fe))
-    names <- c(names(fe), extra)
     value <- matrix(
-      c(fe, rep(0, length(extra))), nrow(b), length(names),
-      byrow = TRUE, dimnames = list(rownames(b), names)
+      fe, nrow(b), length(fe),
+      byrow = TRUE, dimnames = list(rownames(b), names(fe))
     )
-    value[, colnames(b)] <- value[, colnames(b)] + as.matrix(b)
+    for (j in seq_along(b)) {
+      name <- names(b)[j]
+      value[, name] <- value[, name] + b[[j]]
+    }
     as.data.frame(value, optional = TRUE)
   })
   structure(out, class = "coef.mixedlm")
@@ -255,39 +259,3 @@ weights.mixedlm <- function(object, ...) {
 #' @importFrom stats family
 #' @export
 family.mixedlm <- function(object, ...) stats::gaussian()
-
-#' Update a fit
-#'
-#' Changes the call of a fit and evaluates it again.
-#'
-#' @param object (`mixedlm`) a fit.
-#' @param formula. changes to the formula as for [stats::update.formula()];
-#'   bars and `groups` stay as they are unless they are changed.
-#' @param ... other arguments of [mixedlm()]; `NULL` removes one.
-#' @param evaluate (`logical(1)`) `FALSE` returns the call.
-#' @return A new fit, or the call.
-#' @importFrom stats update
-#' @export
-#' @examples
-#' fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig")
-#' update(fit, . ~ . + Cu, REML = FALSE)
-update.mixedlm <- function(object, formula., ..., evaluate = TRUE) {
-  call <- field(object, "call")
-  if (is.null(call)) {
-    abort("object", "The fit has no call to update.")
-  }
-  if (!missing(formula.)) {
-    call$formula <- stats::update.formula(field(object, "formula"), formula.)
-  }
-  extras <- match.call(expand.dots = FALSE)$...
-  for (name in names(extras)) {
-    call[[name]] <- extras[[name]]
-  }
-  if (!isTRUE(evaluate)) {
-    return(call)
-  }
-  here <- parent.frame()
-  there <- environment(field(object, "formula"))
-  reachable <- all(vapply(all.vars(call$data), exists, NA, envir = here))
-  eval(call, if (reachable || is.null(there)) here else there)
-}

@@ -76,21 +76,6 @@ test_that("formulas come with bars whichever way the model was given", {
   expect_equal(again$criterion, nested$criterion, tolerance = 1e-9)
 })
 
-test_that("update() keeps the random effects, whichever way they were given", {
-  fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig")
-  more <- update(fit, . ~ . + Cu)
-  expect_equal(more$criterion, mixedlm(Weight ~ Time + Cu + (1 | Pig), dietox)$criterion)
-  expect_false(update(fit, REML = FALSE)$reml)
-  bars <- mixedlm(Weight ~ Time + (Time | Pig), dietox)
-  expect_equal(update(bars, . ~ . + Cu)$cov_re, mixedlm(Weight ~ Time + Cu + (Time | Pig), dietox)$cov_re)
-  expect_true(is.call(update(fit, REML = FALSE, evaluate = FALSE)))
-  local_fit <- (function() {
-    here <- dietox
-    mixedlm(Weight ~ Time + (1 | Pig), here)
-  })()
-  expect_false(update(local_fit, REML = FALSE)$reml)
-})
-
 test_that("wrong arguments are told", {
   fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig")
   expect_error(getME(fit, "nothing"), class = "mixedlm_error_argument")
@@ -114,4 +99,33 @@ test_that("aliased columns are NA on request", {
   expect_identical(names(fixef(fit)), c("(Intercept)", "Time"))
   expect_identical(is.na(fixef(fit, add.dropped = TRUE)), c("(Intercept)" = FALSE, Time = FALSE, twice = TRUE))
   expect_identical(colnames(model.matrix(fit)), c("(Intercept)", "Time"))
+})
+
+test_that("coef() has lme4's columns in lme4's order", {
+  skip_if_not_installed("lme4")
+  set.seed(2)
+  d <- expand.grid(r = 1:6, b = factor(1:4), a = factor(1:10))
+  d$x <- rnorm(240)
+  d$z <- rnorm(240)
+  d$y <- d$x + rnorm(10)[d$a] * (1 + d$x) + rnorm(40)[interaction(d$a, d$b)] * d$x + rnorm(240)
+  for (f in list(
+    y ~ 1 + (x | a), y ~ 1 + (1 | a) + (x | a:b), y ~ z + (x | a:b) + (z | a),
+    y ~ 0 + x + (1 | a) + (z | a:b)
+  )) {
+    theirs <- suppressMessages(suppressWarnings(coef(lme4::lmer(f, d))))
+    fit <- mixedlm(f, d)
+    ours <- coef(fit)
+    expect_identical(lapply(plain(ours), names), lapply(plain(theirs), names))
+    part <- function(x, name) if (name %in% names(x)) x[[name]] else 0
+    for (name in names(ours$a)) {
+      expect_equal(ours$a[[name]], rep(0, 10) + part(fixef(fit), name) + part(ranef(fit)$a, name))
+    }
+  }
+})
+
+test_that("coef() adds up terms of one factor that share a column", {
+  fit <- mixedlm(Weight ~ Time + (1 | Pig), dietox, start = 1)
+  fit$random <- rep(fit$random, 2)
+  fit$b <- rep(fit$b, 2)
+  expect_equal(coef(fit)$Pig[["(Intercept)"]], fixef(fit)[[1]] + 2 * as.numeric(fit$b[[1]]))
 })
