@@ -13,6 +13,7 @@
 build_design <- function(parsed, frame, contrasts = NULL) {
   full <- attr(frame, "terms")
   fixed <- frame_terms(stats::terms.formula(parsed$fixed), full, frame)
+  check_response_left(fixed)
   y <- response_vector(frame)
   x <- fixed_matrix(fixed, frame, contrasts)
   random <- build_terms(parsed$bars, fixed, frame, x, contrasts)
@@ -161,6 +162,16 @@ levels_of <- function(tt, frame) {
 
 # --- response, weights, offset ---------------------------------------------
 
+check_response_left <- function(fixed) {
+  used <- attr(fixed, "factors")
+  if (length(used) && attr(fixed, "response") == 1L && any(used[1L, ] > 0L)) {
+    abort("formula", paste0(
+      "The response ", quote_names(rownames(used)[1L]), " stands on the right of ",
+      "`formula` too; take it out there."
+    ), argument = "formula")
+  }
+}
+
 response_vector <- function(frame) {
   y <- .subset2(frame, 1L)
   name <- names(frame)[1L]
@@ -236,6 +247,50 @@ check_finite_matrix <- function(x, what) {
   }
 }
 
+# Rows whose weight is far below the largest do not count in double precision;
+# those that do must be more than the fixed effects.
+check_weight_range <- function(weights, p) {
+  if (rows_counted(weights) <= p) {
+    abort_weights(weights, paste0("; there are ", p, " fixed effects"))
+  }
+}
+
+# Inf when every row counts.
+rows_counted <- function(weights) {
+  if (is.null(weights) || max(weights) < 1e16 * min(weights)) Inf else sum(weights > 1e-16 * max(weights))
+}
+
+abort_weights <- function(weights, why) {
+  counted <- rows_counted(weights)
+  abort("weights", paste0(
+    "`weights` differ so much, from ", format(min(weights), digits = 2L), " to ",
+    format(max(weights), digits = 2L), ", that only ", counted,
+    if (counted == 1L) " row counts" else " rows count", why, "."
+  ), argument = "weights")
+}
+
+# A fit that is perfect only because few rows count is not what it seems.
+explain_perfect_fit <- function(e, weights) {
+  if (is.finite(rows_counted(weights))) {
+    abort_weights(weights, paste0(": ", conditionMessage(e)))
+  }
+  stop(e)
+}
+
+check_offset_range <- function(offset, y) {
+  if (is.null(offset)) {
+    return(invisible())
+  }
+  size <- max(abs(offset))
+  largest <- max(abs(y))
+  if (isTRUE(size > 1e14 * stats::sd(y / largest) * largest)) {
+    abort("offset", paste0(
+      "`offset` reaches ", format(size, digits = 2L), ", so large that nothing is ",
+      "left of the response beside it in double precision."
+    ), argument = "offset")
+  }
+}
+
 # --- the whole --------------------------------------------------------------
 
 check_design <- function(design) {
@@ -248,5 +303,7 @@ check_design <- function(design) {
       n, ncol(x)
     ), argument = "data")
   }
+  check_weight_range(design$weights, ncol(x))
+  check_offset_range(design$offset, design$y)
   design
 }

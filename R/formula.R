@@ -20,6 +20,7 @@ parse_formula <- function(formula, groups = NULL, re_formula = NULL,
     terms <- terms_of_arguments(groups, re_formula, vc_formula)
   }
   check_random_dots(terms)
+  check_no_dot(response, terms)
 
   fixed <- make_formula(response, fixed_rhs, env)
   dot <- "." %in% all.names(fixed_rhs)
@@ -226,12 +227,31 @@ check_random_dots <- function(terms) {
   }
 }
 
+# A `.` means something among the fixed effects only.
+check_no_dot <- function(response, terms) {
+  for (e in c(list(response), lapply(terms, `[[`, "group"))) {
+    if ("." %in% all.names(e)) {
+      abort("formula", paste0(
+        "`.` stands for other columns of `data`; it cannot be ",
+        if (identical(e, response)) "the response" else "a grouping factor",
+        ". Rename a column of that name."
+      ), argument = "formula")
+    }
+  }
+}
+
 # `.`: all columns of data that are not in the response, as lm() has it.
 expand_dot <- function(fixed, data) {
   if (!is.list(data)) {
     abort("formula", paste0(
       "`formula` has a `.`, which stands for all other columns of `data`; ",
       "`data` is ", describe(data), "."
+    ), argument = "formula")
+  }
+  if ("." %in% names(data)) {
+    abort("formula", paste0(
+      "`data` has a column called `.`, but in `formula` a `.` stands for all ",
+      "other columns. Rename the column."
     ), argument = "formula")
   }
   tryCatch(

@@ -288,9 +288,12 @@ engine_design <- function(design, parsed) {
 # From the design to the estimates and the object.
 fit_design <- function(call, parsed, design, settings, start, free) {
   to_fit <- engine_design(design, parsed)
-  raw <- engine_fit(
-    to_fit, settings$reml, settings$method, settings$control,
-    start = to_fit$start, free = lapply(to_fit$terms, `[[`, "free")
+  raw <- tryCatch(
+    engine_fit(
+      to_fit, settings$reml, settings$method, settings$control,
+      start = to_fit$start, free = lapply(to_fit$terms, `[[`, "free")
+    ),
+    mixedlm_error_perfect_fit = function(e) explain_perfect_fit(e, design$weights)
   )
   raw <- unfold_raw(raw, to_fit)
   if (!is.null(design$held)) {

@@ -125,3 +125,19 @@ test_that("collinear columns are left to the engine, but not more of them than r
   expect_error(design_of(y ~ x + z + f + (1 | g), d[c(1:3, 7), ]), class = "mixedlm_error_rows")
   expect_identical(ncol(design_of(y ~ x + I(2 * x) + I(3 * x) + (1 | g), d[c(1:3, 7), ])$x), 4L)
 })
+
+test_that("weights of next to nothing are let in as long as enough other rows count", {
+  set.seed(3)
+  d <- data.frame(g = rep(1:12, each = 5), x = rnorm(60))
+  d$y <- d$x + rnorm(12)[d$g] + rnorm(60)
+  with_tiny <- function(tiny) mixedlm(y ~ x + (1 | g), d, weights = rep(c(1, tiny), 30))
+  expect_equal(with_tiny(1e-30)$params, with_tiny(1e-12)$params, tolerance = 1e-6)
+})
+
+test_that("an offset as large as the response is let in", {
+  set.seed(3)
+  d <- data.frame(g = rep(1:12, each = 5), x = rnorm(60))
+  d$y <- d$x + rnorm(12)[d$g] + rnorm(60)
+  shifted <- mixedlm(y + 1e6 ~ x + (1 | g), d, offset = rep(1e6, 60))
+  expect_equal(fixef(shifted), fixef(mixedlm(y ~ x + (1 | g), d)), tolerance = 1e-6)
+})
