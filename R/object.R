@@ -38,7 +38,7 @@
 #' | `optinfo$verdict` | meaning |
 #' |---|---|
 #' | `"optimum"` | the gradient is zero and the curvature positive: a minimum of the criterion |
-#' | `"boundary"` | a minimum on the boundary: a variance, or a direction of a covariance matrix, is zero, and the criterion rises when it is let in |
+#' | `"boundary"` | a minimum on the boundary: a variance, or a direction of a covariance matrix, is zero, and the criterion rises when it is let in; or it is held at zero by `free` |
 #' | `"flat"` | a minimum that is not unique: the data do not identify every parameter |
 #' | `"saddle"` | the search ended where a direction of decrease remains |
 #' | `"maxit"` | the search used up its iterations |
@@ -108,8 +108,37 @@ new_mixedlm <- function(call, parsed, design, raw, reml, method, control,
     group_name = group_label_of(parsed, design, outer),
     group_sizes = group_sizes(parsed, design, outer)
   )
+  check_representable(fit)
   class(fit) <- "mixedlm"
   validate_mixedlm(fit)
+}
+
+# Numbers so large or small that they, or what is made of them, left the range
+# of doubles. A variance that is positive before it is scaled must not vanish.
+check_representable <- function(fit) {
+  parts <- list(
+    `fixed effects` = fit$fe_params,
+    `covariance of the fixed effects` = fit$vcov_unscaled * fit$scale,
+    `residual variance` = fit$scale,
+    `relative covariances of the random effects` = c(fit$theta, fit$psi),
+    `covariances of the random effects` = lapply(fit$psi, `*`, fit$scale)
+  )
+  finite <- vapply(parts, function(v) all(is.finite(unlist(v))), NA)
+  unscaled <- diag(as.matrix(fit$vcov_unscaled))
+  vanished <- c(
+    NA, any(unscaled != 0 & unscaled * fit$scale == 0), NA, NA,
+    any(mapply(function(theta, psi) {
+      any(diag(as.matrix(theta)) != 0 & diag(as.matrix(psi)) * fit$scale == 0)
+    }, fit$theta, fit$psi))
+  )
+  bad <- which(!finite | vanished)
+  if (!length(bad)) {
+    return(invisible())
+  }
+  abort("scale", paste0(
+    "The ", names(parts)[bad[1L]], " cannot be represented: the ",
+    "response and the predictors differ too much in size. Rescale them."
+  ))
 }
 
 # Index of the factor whose levels are the independent groups: of those that

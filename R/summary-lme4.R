@@ -88,7 +88,7 @@ correlation_lines <- function(fit, most = 12L) {
       " of them; see cov2cor(vcov(fit))"
     )))
   }
-  r <- format(round(stats::cov2cor(v), 3L), nsmall = 3L)
+  r <- format(round(correlations(v, sqrt(diag(v))), 3L), nsmall = 3L)
   names <- rownames(v)
   dimnames(r) <- list(
     abbreviate(names, minlength = 11L), abbreviate(names, minlength = 6L)

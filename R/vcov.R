@@ -32,7 +32,8 @@
 #' zero (a correlation of one) has `NA` in all its rows. The other rows are
 #' computed with these held where they are. Elements held by `free` have `NA` too.
 #' So has everything when the verdict is `"flat"` or `"saddle"`: there is no
-#' curvature to take a standard error from.
+#' curvature to take a standard error from; and when the curvature is outside the
+#' range of numbers, as for a predictor of size 1e80 or a response of size 1e100.
 #'
 #' Fixed effects and variance parameters are uncorrelated in large samples; the
 #' covariance between them in `"all"` is zero.
@@ -168,7 +169,7 @@ varcomp_cov <- function(fit) {
   m <- nrow(elements)
   rows <- varcomp_rows(fit)
   names <- c(rows$label, "Scale")
-  if (verdict(fit) %in% c("flat", "saddle")) {
+  if (verdict(fit) %in% c("flat", "saddle") || !has_curvature(fit, elements)) {
     return(matrix(NA_real_, length(names), length(names), dimnames = list(names, names)))
   }
   scale <- field(fit, "scale")
@@ -182,8 +183,19 @@ varcomp_cov <- function(fit) {
   jacobian[seq_len(m), m + 1L] <- elements$psi
   cov <- propagate(jacobian, cov)
 
+  lost <- !is.finite(diag(cov)) | diag(cov) == 0
+  cov[lost, ] <- cov[, lost] <- NA
   place <- c(rows$element, m + 1L)
   matrix(cov[place, place], length(names), dimnames = list(names, names))
+}
+
+# Whether the curvature is within the range of doubles: with a predictor of size
+# 1e80 the second derivative in its variance is not.
+has_curvature <- function(fit, elements) {
+  hessian <- as.matrix(field(fit, "hessian_psi"))
+  size <- abs(diag(hessian)[elements$free])
+  lost <- elements$row == elements$column & elements$psi > 0 & size < .Machine$double.xmin
+  all(is.finite(hessian)) && !any(lost, na.rm = TRUE)
 }
 
 # A vector over the free elements as one over all elements, zero where held.

@@ -167,3 +167,42 @@ test_that("a mask of the Cholesky factor: standard errors by the delta method", 
   exact <- sqrt(diag(jacobian %*% cov %*% t(jacobian)))
   expect_equal(unname(sqrt(diag(vcov(fit, "varcomp")))[1:3]), exact, tolerance = 1e-4)
 })
+
+test_that("predictors and responses of extreme size give numbers, NA or a classed error", {
+  set.seed(5)
+  d <- data.frame(g = rep(1:12, each = 5), x = rnorm(60))
+  d$y <- d$x + rnorm(12)[d$g] * (1 + d$x) + rnorm(60)
+  sound <- function(data) {
+    tryCatch(
+      {
+        fit <- suppressWarnings(mixedlm(y ~ x + (x | g), data), classes = "mixedlm_warning_flat")
+        out <- capture.output(
+          print(fit), print(summary(fit)), print(summary(fit, style = "lme4")),
+          print(summary(fit, compat = "statsmodels"))
+        )
+        v <- vcov(fit, which = "all")
+        confint(fit, "theta_")
+        expect_false(any(is.infinite(v) | is.nan(v)))
+        expect_true(all(diag(v) > 0, na.rm = TRUE))
+        expect_true(all(is.finite(vcov(fit))))
+        TRUE
+      },
+      mixedlm_error_scale = function(e) TRUE
+    )
+  }
+  for (size in 10^c(-300, -150, -139, -100, -80, -60, 60, 80, 100, 139, 150, 300)) {
+    expect_no_warning(expect_true(sound(transform(d, x = x * size))))
+    expect_no_warning(expect_true(sound(transform(d, y = y * size))))
+  }
+  for (size in 10^c(20, 50, 100, 130, 200)) {
+    expect_no_warning(expect_true(sound(transform(d, x = replace(x, 1, size)))))
+  }
+  expect_true(sound(transform(d, x = x * 1e90, y = y * 1e-100)))
+})
+
+test_that("a variance that cannot be represented is an error of scale", {
+  set.seed(5)
+  d <- data.frame(g = rep(1:12, each = 5), x = rnorm(60) * 1e90)
+  d$y <- (rnorm(12)[d$g] * (1 + d$x / 1e90) + rnorm(60)) * 1e-100
+  expect_error(mixedlm(y ~ x + (x | g), d), class = "mixedlm_error_scale")
+})
