@@ -47,9 +47,33 @@ verdict_sentences <- c(
   )
 )
 
+# At a boundary that `free` made nothing is known about letting the element in.
+boundary_held <- c(
+  all = paste(
+    "a variance, or a direction of a covariance matrix, is held at zero by `free`;",
+    "given that, this is a minimum of the criterion."
+  ),
+  some = paste(
+    "a variance, or a direction of a covariance matrix, is estimated as zero, and",
+    "another is held there by `free`; given that, this is a minimum of the criterion."
+  )
+)
+
+# "none", "some" or "all" of the zeros on the diagonals of the factors are held.
+zeros_held <- function(fit) {
+  held <- unlist(Map(function(term, theta) {
+    theta <- as.matrix(theta)
+    mask <- if (is.null(term$free)) FALSE & theta else unpack_mask(term$free, term)
+    diag(mask)[diag(theta) == 0]
+  }, field(fit, "random"), field(fit, "theta")))
+  if (!any(held)) "none" else if (all(held)) "all" else "some"
+}
+
 verdict_line <- function(fit) {
   word <- verdict(fit)
-  text <- paste0("Verdict: ", word, ": ", verdict_sentences[[word]])
+  held <- if (word == "boundary") zeros_held(fit) else "none"
+  sentence <- if (held == "none") verdict_sentences[[word]] else boundary_held[[held]]
+  text <- paste0("Verdict: ", word, ": ", sentence)
   strwrap(text, width = 79L, exdent = 2L)
 }
 

@@ -16,3 +16,20 @@ test_that("every verdict has a sentence", {
     expect_match(paste(capture.output(print(fit)), collapse = " "), paste0("Verdict: ", verdict, ": [a-z]"))
   }
 })
+
+test_that("a zero that `free` holds is told as held, not as estimated", {
+  set.seed(4)
+  d <- data.frame(g = rep(1:12, each = 5), x = rnorm(60))
+  d$y <- rnorm(12)[d$g] * (1 + d$x) + rnorm(60)
+  mask <- mixedlm_params(cov_re = matrix(c(1, 0, 0, 0), 2))
+  start <- mixedlm_params(cov_re = diag(c(1, 0)))
+  last_words <- function(fit) paste(utils::tail(capture.output(print(fit)), 3), collapse = " ")
+  held <- mixedlm(y ~ x, d, groups = "g", re_formula = ~x, start = start, free = mask)
+  expect_identical(held$optinfo$verdict, "boundary")
+  expect_match(last_words(held), "held")
+  expect_no_match(last_words(held), "estimated as zero")
+  d$y <- d$y - ave(d$y, d$g)
+  both <- mixedlm(y ~ x, d, groups = "g", re_formula = ~x, start = start, free = mask)
+  expect_match(last_words(both), "boundary")
+  expect_match(last_words(mixedlm(y ~ x, d, groups = "g")), "estimated as zero")
+})
