@@ -2,7 +2,8 @@
 
 #' Confidence intervals
 #'
-#' Wald intervals from the standard errors.
+#' Wald intervals: the estimate plus and minus standard errors times a quantile of
+#' the normal distribution. No degrees of freedom are estimated.
 #'
 #' @param object (`mixedlm`) a fit.
 #' @param parm (`character` or `integer`) which parameters: names or numbers;
@@ -21,6 +22,9 @@
 #' confint(fit, "theta_")
 confint.mixedlm <- function(object, parm = "beta_", level = 0.95,
                             method = "Wald", ...) {
+  if (...length()) {
+    check_no_dots(substitute(list(...))[-1L], names(formals(confint.mixedlm)))
+  }
   choose_one(method, "Wald", "method")
   if (!is_number(level) || level <= 0 || level >= 1) {
     abort("argument", paste0(

@@ -34,6 +34,9 @@
 #' plot(p)
 profile.mixedlm <- function(fitted, re_ix, vtype = "re", num_low = 5,
                             dist_low = 1, num_high = 5, dist_high = 1, ...) {
+  if (...length()) {
+    check_no_dots(substitute(list(...))[-1L], names(formals(profile.mixedlm)))
+  }
   if (!is_string(vtype) || !vtype %in% c("re", "vc")) {
     abort("profile", paste0(
       "`vtype` must be \"re\" or \"vc\"; found ", describe(vtype), "."

@@ -18,3 +18,8 @@ test_that("wrong arguments are told", {
   expect_error(confint(fit, level = 95), class = "mixedlm_error_argument")
   expect_error(confint(fit, method = "profile"), class = "mixedlm_error_argument")
 })
+
+test_that("unknown arguments of confint() are errors", {
+  fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig")
+  expect_error(confint(fit, levl = 0.9), "level", class = "mixedlm_error_argument")
+})

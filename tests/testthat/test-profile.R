@@ -71,3 +71,8 @@ test_that("a profile prints and plots", {
   expect_invisible(plot(p))
   expect_silent(plot(p, level = 0.99, xlab = "variance"))
 })
+
+test_that("unknown arguments of profile() are errors", {
+  fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig")
+  expect_error(profile(fit, 0, distlow = 1), "dist_low", class = "mixedlm_error_argument")
+})
