@@ -5,8 +5,8 @@ use crate::criterion::{Derivatives, Order, TermShape, Value};
 use crate::design::Design;
 use crate::error::{Error, Result};
 use crate::grouped::{conditional_modes, conditional_variances, Grouped};
-use crate::linalg::axpy;
-use crate::params::congruence_map;
+use crate::linalg::{axpy, identity, matmul, transpose};
+use crate::params::{congruence_map, invert_lower};
 
 /// Estimates and derivatives in the units of the data.
 #[derive(Debug, Clone)]
@@ -33,24 +33,50 @@ pub struct Estimates {
     pub modes: Vec<Vec<f64>>,
 }
 
-/// Per term the divisors `d` with `Lambda (engine) = diag(d) Lambda (user)`.
-fn divisors(engine: &Grouped<'_>) -> Vec<Vec<f64>> {
-    let scaling = &engine.reduced().scaling;
-    let root = scaling.w.sqrt();
-    scaling
-        .z
+/// Per term the lower-triangular U with `Lambda (user) = U Lambda (engine)`: scaling and whitening together.
+fn units(engine: &Grouped<'_>) -> Vec<Vec<f64>> {
+    let reduced = engine.reduced();
+    let root = reduced.scaling.w.sqrt();
+    let unit = |(t, z): (&Vec<f64>, &Vec<f64>)| -> Vec<f64> {
+        t.iter()
+            .enumerate()
+            .map(|(k, v)| v / (z[k % z.len()] * root))
+            .collect()
+    };
+    reduced
+        .whitener
         .iter()
-        .map(|z| z.iter().map(|s| s * root).collect())
+        .zip(&reduced.scaling.z)
+        .map(unit)
         .collect()
 }
 
+fn size(square: &[f64]) -> usize {
+    (square.len() as f64).sqrt().round() as usize
+}
+
+/// `U A U'`.
+fn congruence(u: &[f64], a: &[f64]) -> Vec<f64> {
+    let q = size(u);
+    matmul(&matmul(u, a, q, q, q), &transpose(u, q, q), q, q, q)
+}
+
 /// Lambda in the engine's units from the user's.
-pub fn to_engine(engine: &Grouped<'_>, lambda: &[Vec<f64>]) -> Vec<Vec<f64>> {
-    let rescale = |(l, d): (&Vec<f64>, Vec<f64>)| -> Vec<f64> {
-        let q = d.len();
-        l.iter().enumerate().map(|(k, v)| v * d[k % q]).collect()
+///
+/// # Errors
+/// [`Error::Numerical`].
+pub fn to_engine(engine: &Grouped<'_>, lambda: &[Vec<f64>]) -> Result<Vec<Vec<f64>>> {
+    let convert = |(l, u): (&Vec<f64>, Vec<f64>)| {
+        let q = size(&u);
+        Ok(matmul(&invert_lower(&u, q)?, l, q, q, q))
     };
-    lambda.iter().zip(divisors(engine)).map(rescale).collect()
+    lambda.iter().zip(units(engine)).map(convert).collect()
+}
+
+/// Lambda in the user's units from the engine's.
+pub fn to_user(engine: &Grouped<'_>, lambda: &[Vec<f64>]) -> Vec<Vec<f64>> {
+    let convert = |(l, u): (&Vec<f64>, Vec<f64>)| matmul(&u, l, size(&u), size(&u), size(&u));
+    lambda.iter().zip(units(engine)).map(convert).collect()
 }
 
 /// Everything at the factors `lambda` (engine's units).
@@ -60,7 +86,8 @@ pub fn to_engine(engine: &Grouped<'_>, lambda: &[Vec<f64>]) -> Vec<Vec<f64>> {
 pub fn estimates(engine: &mut Grouped<'_>, lambda: &[Vec<f64>]) -> Result<Estimates> {
     let mut value = engine.value(lambda)?;
     let derivatives = engine.derivatives(Order::Hessian)?;
-    let divisors = divisors(engine);
+    let units = units(engine);
+    let user = to_user(engine, lambda);
     let (reduced, root) = (engine.reduced(), engine.root());
     let (scaling, p) = (&reduced.scaling, reduced.p());
     let kept = &reduced.kept;
@@ -93,37 +120,21 @@ pub fn estimates(engine: &mut Grouped<'_>, lambda: &[Vec<f64>]) -> Result<Estima
     }
     value.logdet_xvx += scaling.log_det_correction(kept);
     value.r2 = r2;
-    let user: Vec<Vec<f64>> = lambda
-        .iter()
-        .zip(&divisors)
-        .map(|(l, d)| l.iter().enumerate().map(|(k, v)| v / d[k % d.len()]).collect())
-        .collect();
-    let psi = user
-        .iter()
-        .zip(&divisors)
-        .map(|(l, d)| {
-            crate::linalg::matmul(
-                l,
-                &crate::linalg::transpose(l, d.len(), d.len()),
-                d.len(),
-                d.len(),
-                d.len(),
-            )
-        })
-        .collect();
+    let psi = user.iter().map(|l| congruence(l, &identity(size(l)))).collect();
     let per_unit = scaling.w * scaling.y * scaling.y;
+    let response = scaling.y * scaling.w.sqrt();
     let modes = conditional_modes(engine)
         .iter()
-        .zip(&scaling.z)
-        .map(|(b, z)| {
-            b.iter()
-                .enumerate()
-                .map(|(k, v)| v * (scaling.y / z[k % z.len()]))
-                .collect()
+        .zip(&units)
+        .map(|(b, u)| {
+            let q = size(u);
+            let mut b = matmul(u, b, q, q, b.len() / q);
+            b.iter_mut().for_each(|v| *v *= response);
+            b
         })
         .collect();
     let beta_units: Vec<f64> = kept.iter().map(|j| scaling.y / scaling.x[*j]).collect();
-    let derivatives = rescale(derivatives, engine.shapes(), &divisors, per_unit, &beta_units);
+    let derivatives = rescale(derivatives, engine.shapes(), &units, per_unit, &beta_units)?;
     Ok(Estimates {
         beta,
         beta_covariance,
@@ -143,71 +154,59 @@ pub fn estimates(engine: &mut Grouped<'_>, lambda: &[Vec<f64>]) -> Result<Estima
 /// # Errors
 /// [`Error::Numerical`].
 pub fn conditional_variances_in_user_units(engine: &Grouped<'_>) -> Result<Vec<Vec<f64>>> {
-    let mut variances = conditional_variances(engine)?;
-    for (v, d) in variances.iter_mut().zip(divisors(engine)) {
-        let q = d.len();
-        for (k, value) in v.iter_mut().enumerate() {
-            *value /= d[k % q] * d[k / q % q];
-        }
-    }
-    Ok(variances)
+    let convert = |(v, u): (&Vec<f64>, Vec<f64>)| -> Vec<f64> {
+        v.chunks_exact(u.len()).flat_map(|c| congruence(&u, c)).collect()
+    };
+    Ok(conditional_variances(engine)?
+        .iter()
+        .zip(units(engine))
+        .map(convert)
+        .collect())
 }
 
-/// Derivatives with respect to Psi in user's units: `Psi (engine) = D Psi (user) D`.
+/// Derivatives with respect to Psi in user's units: `Psi (engine) = U^-1 Psi (user) U^-T`.
 fn rescale(
     derivatives: Derivatives,
     shapes: &[TermShape],
-    divisors: &[Vec<f64>],
+    units: &[Vec<f64>],
     per_unit: f64,
     beta_units: &[f64],
-) -> Derivatives {
-    let mut factor = Vec::new();
-    for (shape, d) in shapes.iter().zip(divisors) {
-        let q = shape.q;
-        let mut t = vec![0.0; q * q];
-        (0..q).for_each(|j| t[j * q + j] = d[j]);
-        let map = congruence_map(shape.structure, q, &t);
-        let r = shape.packed_len();
-        factor.extend((0..r).map(|k| map[k * r + k]));
+) -> Result<Derivatives> {
+    let r: usize = shapes.iter().map(TermShape::packed_len).sum();
+    let (mut map, mut gradient, mut at) = (vec![0.0; r * r], Vec::new(), 0);
+    for ((shape, u), g) in shapes.iter().zip(units).zip(&derivatives.gradient) {
+        let (q, len) = (shape.q, shape.packed_len());
+        let inverse = invert_lower(u, q)?;
+        gradient.push(congruence(&transpose(&inverse, q, q), g));
+        let block = congruence_map(shape.structure, q, &inverse);
+        for (c, column) in block.chunks_exact(len).enumerate() {
+            let to = (at + c) * r + at;
+            map[to..to + len].copy_from_slice(column);
+        }
+        at += len;
     }
-    let r = factor.len();
-    let gradient = derivatives
-        .gradient
-        .iter()
-        .zip(divisors)
-        .map(|(g, d)| {
-            g.iter()
-                .enumerate()
-                .map(|(k, v)| v * d[k % d.len()] * d[k / d.len()])
-                .collect()
-        })
-        .collect();
-    let hessian = derivatives
-        .hessian
-        .iter()
+    let mapped = matmul(&derivatives.hessian, &map, r, r, r);
+    let mut hessian = matmul(&transpose(&map, r, r), &mapped, r, r, r);
+    for j in 0..r {
+        for i in 0..j {
+            let mean = 0.5 * (hessian[j * r + i] + hessian[i * r + j]);
+            (hessian[j * r + i], hessian[i * r + j]) = (mean, mean);
+        }
+    }
+    let p = beta_units.len();
+    let mut r2_gradient = matmul(&derivatives.r2_gradient, &map, 1, r, r);
+    r2_gradient.iter_mut().for_each(|v| *v *= per_unit);
+    let mut beta_gradient = matmul(&derivatives.beta_gradient, &map, p, r, r);
+    beta_gradient
+        .iter_mut()
         .enumerate()
-        .map(|(k, v)| v * factor[k % r] * factor[k / r])
-        .collect();
-    let r2_gradient = derivatives
-        .r2_gradient
-        .iter()
-        .zip(&factor)
-        .map(|(v, f)| v * f * per_unit)
-        .collect();
-    let p = beta_units.len().max(1);
-    let unit = |k: usize| beta_units[k % p] * factor[k / p];
-    let beta_gradient = derivatives
-        .beta_gradient
-        .iter()
-        .enumerate()
-        .map(|(k, v)| v * unit(k))
-        .collect();
-    Derivatives {
+        .for_each(|(k, v)| *v *= beta_units[k % p]);
+    Ok(Derivatives {
         gradient,
         hessian,
         r2_gradient,
         beta_gradient,
-    }
+    })
 }
 
 /// `X beta + Z b + offset` for every row.

@@ -126,7 +126,7 @@ fn fit_engine(
 ) -> Result<Fit> {
     let began = Instant::now();
     let start = match &options.start {
-        Some(packed) => Some(to_engine(engine, &unpack(design, packed)?)),
+        Some(packed) => Some(to_engine(engine, &unpack(design, packed)?)?),
         None => None,
     };
     let free: Vec<Vec<bool>> = design.terms.iter().map(|t| t.free.clone()).collect();
@@ -286,7 +286,7 @@ pub fn evaluate(design: &Design<'_>, options: &Options, stop: &AtomicBool) -> Re
     let workers = Workers::new(threads_for(design, options.threads), stop)?;
     let mut engine = engine(design, options, &workers)?;
     let lambda = start_lambda(design, options)?;
-    let at = to_engine(&engine, &lambda);
+    let at = to_engine(&engine, &lambda)?;
     let estimates = estimates(&mut engine, &at)?;
     let plain = Coordinates::plain(engine.shapes(), &lambda);
     let x = plain.start();
@@ -306,7 +306,7 @@ pub fn evaluate(design: &Design<'_>, options: &Options, stop: &AtomicBool) -> Re
 pub fn variances(design: &Design<'_>, options: &Options, stop: &AtomicBool) -> Result<Vec<Vec<f64>>> {
     let workers = Workers::new(threads_for(design, options.threads), stop)?;
     let mut engine = engine(design, options, &workers)?;
-    let at = to_engine(&engine, &start_lambda(design, options)?);
+    let at = to_engine(&engine, &start_lambda(design, options)?)?;
     engine.value(&at)?;
     conditional_variances_in_user_units(&engine)
 }

@@ -312,6 +312,13 @@ pub fn symmetric_eigen(a: &[f64], n: usize) -> Result<Eigen> {
     })
 }
 
+/// The identity, `n x n`.
+pub fn identity(n: usize) -> Vec<f64> {
+    (0..n * n)
+        .map(|k| if k % (n + 1) == 0 { 1.0 } else { 0.0 })
+        .collect()
+}
+
 /// `C = A B` for column-major `A` (`m x k`) and `B` (`k x n`).
 pub fn matmul(a: &[f64], b: &[f64], m: usize, k: usize, n: usize) -> Vec<f64> {
     let mut c = vec![0.0; m * n];

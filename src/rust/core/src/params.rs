@@ -8,7 +8,7 @@
 use crate::covstruct::Structure;
 use crate::criterion::{Derivatives, TermShape};
 use crate::error::{Error, Result};
-use crate::linalg::{cholesky_in_place, invert_upper, matmul, root_of_sum, transpose};
+use crate::linalg::{cholesky_in_place, identity, invert_upper, matmul, root_of_sum, transpose};
 
 /// One term in whitened coordinates.
 #[derive(Debug, Clone)]
@@ -124,7 +124,8 @@ fn root_of_one_plus(shape: &TermShape, lambda: &[f64], unrestricted: bool) -> Ve
         .collect()
 }
 
-fn triangular_whitener(m: &[f64], q: usize) -> Option<Vec<f64>> {
+/// The lower-triangular T with `T' M T = I`; `None` when M is (nearly) singular.
+pub fn triangular_whitener(m: &[f64], q: usize) -> Option<Vec<f64>> {
     // M = U U' with U upper triangular, by Cholesky of the reversed matrix of correlations; T = U^-T
     let d: Vec<f64> = (0..q).map(|j| m[j * q + j].sqrt()).collect();
     if d.iter().any(|v| *v <= 0.0) {
@@ -136,7 +137,7 @@ fn triangular_whitener(m: &[f64], q: usize) -> Option<Vec<f64>> {
             m[j * q + i] / (d[i] * d[j])
         })
         .collect();
-    if !cholesky_in_place(&mut reversed, q) || (0..q).any(|j| reversed[j * q + j] < 1e-5) {
+    if !cholesky_in_place(&mut reversed, q) || (0..q).any(|j| reversed[j * q + j] < 1e-7) {
         return None;
     }
     let mut upper = vec![0.0; q * q];
@@ -149,7 +150,10 @@ fn triangular_whitener(m: &[f64], q: usize) -> Option<Vec<f64>> {
 }
 
 /// The inverse of a lower-triangular matrix.
-fn invert_lower(l: &[f64], q: usize) -> Result<Vec<f64>> {
+///
+/// # Errors
+/// [`Error::Numerical`] when it is singular.
+pub fn invert_lower(l: &[f64], q: usize) -> Result<Vec<f64>> {
     let upper = transpose(l, q, q);
     let inverse = invert_upper(&upper, q, q)
         .ok_or_else(|| Error::Numerical("a change of coordinates is singular".to_string()))?;
@@ -241,13 +245,10 @@ impl Coordinates {
     pub fn plain(shapes: &[TermShape], lambda: &[Vec<f64>]) -> Self {
         let term = |(shape, lambda): (&TermShape, &Vec<f64>)| {
             let q = shape.q;
-            let identity: Vec<f64> = (0..q * q)
-                .map(|k| if k % (q + 1) == 0 { 1.0 } else { 0.0 })
-                .collect();
             TermCoordinates {
                 shape: *shape,
-                whitener: identity.clone(),
-                inverse: identity,
+                whitener: identity(q),
+                inverse: identity(q),
                 free: vec![true; shape.packed_len()],
                 packed: shape.structure.pack(q, lambda),
             }

@@ -5,12 +5,14 @@
 //! of the criterion needs of the group. What is orthogonal to `Z_i` does not depend on Psi of the innermost level and
 //! is passed on, as a triangle, to the group's ancestor, where the same happens again, and at last to the root.
 
+use crate::covstruct::Structure;
 use crate::design::{Column, Design};
 use crate::error::{reserved, Error, Result};
 use crate::grouping::Tree;
-use crate::linalg::{dot, qr_in_place, TriangleAccumulator};
+use crate::linalg::{axpy, dot, identity, qr_in_place, TriangleAccumulator};
 use crate::memory::{half_of_machine, Plan};
 use crate::parallel::{chunks, Workers};
+use crate::params::triangular_whitener;
 use crate::rank::independent_columns;
 use crate::scaling::Scaling;
 
@@ -54,8 +56,10 @@ pub struct Reduced {
     pub root: Vec<f64>,
     /// The triangle of all of `[X y]`, `(p+1) x (p+1)`, over kept columns.
     pub total: Vec<f64>,
-    /// `Z'Z` of each term, summed over rows, `q x q`.
+    /// `Z'Z` of each term, summed over rows, `q x q`, after `whitener`.
     pub gram: Vec<Vec<f64>>,
+    /// Per term the lower-triangular `T` by which the columns of Z were multiplied, `q x q`.
+    pub whitener: Vec<Vec<f64>>,
     /// Sum of the logarithms of the weights (original units).
     pub log_weights: f64,
     /// Consecutive outermost nodes that are worked on together.
@@ -178,6 +182,7 @@ pub fn reduce(design: &Design<'_>, rank_tol: f64, workers: &Workers<'_>) -> Resu
         workers.map(chunks.clone(), |range| Walk::run(&job, range, workers))?
     };
     let (root, total) = assemble(design.p, &mut levels, pieces)?;
+    let whitener = whiten_columns(design, &mut levels);
     let gram = gram(&levels, design.terms.len());
     let mut reduced = Reduced {
         n: design.n(),
@@ -186,6 +191,7 @@ pub fn reduce(design: &Design<'_>, rank_tol: f64, workers: &Workers<'_>) -> Resu
         root,
         total,
         gram,
+        whitener,
         log_weights: design.weights.map_or(0.0, |w| w.iter().map(|v| v.ln()).sum()),
         chunks,
         tree,
@@ -282,6 +288,58 @@ fn gram(levels: &[LevelBlocks], terms: usize) -> Vec<Vec<f64>> {
         }
     }
     gram
+}
+
+/// Make the columns of each unstructured term nearly orthonormal, over all rows: a slope far from its origin and its
+/// intercept are all but the same column, and derivatives with respect to their covariances would cancel. `Z <- Z T`.
+fn whiten_columns(design: &Design<'_>, levels: &mut [LevelBlocks]) -> Vec<Vec<f64>> {
+    let raw = gram(levels, design.terms.len());
+    let mut all = Vec::new();
+    for (term, sum) in design.terms.iter().zip(&raw) {
+        let q = term.columns.len();
+        let rows = design.factors[term.factor].levels as f64;
+        let mean: Vec<f64> = sum.iter().map(|v| v / rows).collect();
+        let wanted = q > 1 && term.structure == Structure::Unstructured && !term.free.contains(&false);
+        let t = if wanted {
+            triangular_whitener(&mean, q)
+        } else {
+            None
+        };
+        all.push(t.unwrap_or_else(|| identity(q)));
+    }
+    for depth in 0..levels.len() {
+        for (t, offset) in levels[depth].terms.clone() {
+            let q = design.terms[t].columns.len();
+            let mut first = offset;
+            for inner in depth..levels.len() {
+                first += if inner == depth { 0 } else { levels[inner].q };
+                levels[inner].multiply_columns(first, &all[t], q);
+            }
+        }
+    }
+    all
+}
+
+impl LevelBlocks {
+    /// Multiply `q` columns of all blocks by a lower-triangular matrix.
+    fn multiply_columns(&mut self, first: usize, t: &[f64], q: usize) {
+        if q < 2 {
+            return;
+        }
+        for node in 0..self.rows.len() {
+            let m = self.rows[node] as usize;
+            let from = self.start[node] + first * m;
+            let columns = &mut self.data[from..from + q * m];
+            for j in 0..q {
+                let (left, right) = columns.split_at_mut((j + 1) * m);
+                let target = &mut left[j * m..];
+                target.iter_mut().for_each(|v| *v *= t[j * q + j]);
+                for (k, column) in right.chunks_exact(m.max(1)).enumerate() {
+                    axpy(t[j * q + j + 1 + k], column, target);
+                }
+            }
+        }
+    }
 }
 
 fn add_gram(level: &LevelBlocks, first: usize, q: usize, sum: &mut [f64]) {

@@ -141,15 +141,13 @@ impl Data {
 /// `-2 l` from its definition, with V formed. `lambda` is in the engine's units.
 pub fn dense_criterion(data: &Data, engine: &Grouped<'_>, lambda: &[Vec<f64>]) -> f64 {
     let design = data.design();
-    let scaling = &engine.reduced().scaling;
+    let user = mixedlm_core::estimates::to_user(engine, lambda);
     let n = data.y.len();
     let w = |i: usize| data.weights.as_ref().map_or(1.0, |w| w[i]);
     let mut v = Mat::<f64>::from_fn(n, n, |i, j| if i == j { 1.0 / w(i) } else { 0.0 });
     for (t, term) in design.terms.iter().enumerate() {
         let q = term.columns.len();
-        let l = Mat::from_fn(q, q, |i, j| {
-            lambda[t][j * q + i] / scaling.z[t][i] / scaling.w.sqrt()
-        });
+        let l = Mat::from_fn(q, q, |i, j| user[t][j * q + i]);
         let psi = &l * l.transpose();
         let codes = design.factors[term.factor].codes;
         let z = |i: usize, a: usize| design.z_column(term.columns[a]).map_or(1.0, |z| z[i]);
