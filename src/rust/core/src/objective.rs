@@ -67,16 +67,18 @@ impl<'a> Objective<'a> {
     /// [`Error::Numerical`] when the criterion cannot be computed at `lambda`.
     pub fn centre(&mut self, lambda: &[Vec<f64>]) -> Result<Vec<f64>> {
         let state = self.state.get_mut();
-        (state.cost, state.derivatives) = (f64::NAN, None);
-        let value = state.engine.value(lambda)?;
+        if state.at.is_empty() || state.cost.is_nan() || self.coordinates.lambda(&state.at) != lambda {
+            (state.cost, state.derivatives) = (f64::NAN, None);
+            let value = state.engine.value(lambda)?;
+            state.cost = if value.criterion.is_finite() {
+                value.criterion
+            } else {
+                f64::INFINITY
+            };
+            state.evaluations += 1;
+        }
         self.coordinates = self.coordinates.around(lambda, &state.engine.information())?;
         state.at = self.coordinates.start();
-        state.cost = if value.criterion.is_finite() {
-            value.criterion
-        } else {
-            f64::INFINITY
-        };
-        state.evaluations += 1;
         Ok(state.at.clone())
     }
 

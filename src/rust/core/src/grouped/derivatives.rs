@@ -234,7 +234,10 @@ struct Down<'a> {
     open: Vec<Open>,
     /// Scratch: `A L` (`m x g`), `U` (`q x g`), `U Omega`, `W`, `2 Gamma - W`.
     al: Vec<f64>,
+    row: Vec<f64>,
     u: Vec<f64>,
+    /// The rows of U.
+    u_rows: Vec<f64>,
     u_omega: Vec<f64>,
     w: Vec<f64>,
     x: Vec<f64>,
@@ -247,7 +250,9 @@ impl<'a> Down<'a> {
             sums: pass.empty(),
             open: vec![Open::default(); pass.reduced.levels.len()],
             al: Vec::new(),
+            row: Vec::new(),
             u: Vec::new(),
+            u_rows: Vec::new(),
             u_omega: Vec::new(),
             w: Vec::new(),
             x: Vec::new(),
@@ -322,12 +327,15 @@ impl<'a> Down<'a> {
         self.al.extend_from_slice(&a[..m * outer]);
         self.al.resize(m * g, 0.0);
         let xy = &a[m * outer..];
-        for c in 0..d {
-            let column = &mut self.al[m * (outer + c)..m * (outer + c + 1)];
-            // the first column is full, the others are those of an upper triangle
-            let last = if c == 0 { d } else { c };
-            for i in 0..last {
-                axpy(pass.root[c * d + i], &xy[i * m..(i + 1) * m], column);
+        self.row.resize(d, 0.0);
+        for r in 0..m {
+            for (v, column) in self.row.iter_mut().zip(xy.chunks_exact(m)) {
+                *v = column[r];
+            }
+            // the first column of the coordinates is full, the others are those of an upper triangle
+            for (c, column) in pass.root.chunks_exact(d).enumerate() {
+                let last = if c == 0 { d } else { c };
+                self.al[m * (outer + c) + r] = dot(&column[..last], &self.row[..last]);
             }
         }
         // from the outermost ancestor inwards: what its effects explain is taken out of the coordinates beyond it
@@ -397,6 +405,10 @@ impl<'a> Down<'a> {
     /// Add `-U'E U` to the message of the level above, for each of the level's directions.
     fn own_tangents(&mut self, depth: usize, q: usize, g: usize) {
         let pass = self.pass;
+        self.u_rows.clear();
+        for a in 0..q {
+            self.u_rows.extend(self.u.iter().skip(a).step_by(q));
+        }
         // under ML nothing depends on what is between fixed effects only
         let residual = g - (pass.reduced.p() + 1);
         let last = if pass.reml_weight == 0.0 { residual } else { g };
@@ -409,12 +421,10 @@ impl<'a> Down<'a> {
                 }
             };
             for (a, b) in &pass.directions[*j].pairs {
-                for c in 0..g {
-                    let v = self.u[c * q + b];
-                    let rows = target[c * g..].iter_mut().take(c.min(last) + 1);
-                    for (i, t) in rows.enumerate() {
-                        *t -= v * self.u[i * q + a];
-                    }
+                let (ua, ub) = (&self.u_rows[a * g..(a + 1) * g], &self.u_rows[b * g..(b + 1) * g]);
+                for (c, (column, v)) in target.chunks_exact_mut(g).zip(ub).enumerate() {
+                    let rows = c.min(last) + 1;
+                    axpy(-v, &ua[..rows], &mut column[..rows]);
                 }
             }
         }
