@@ -47,7 +47,7 @@ engine_fit <- function(design, reml, method, control, start = NULL, free = NULL)
   names(raw$seconds) <- c("reduction", "optimisation")
   raw$messages <- character()
   tell_aliased(design, raw)
-  warn_verdict(raw)
+  warn_verdict(raw, options$maxit)
   raw
 }
 
@@ -155,16 +155,24 @@ tell_aliased <- function(design, raw) {
   }
 }
 
-warn_verdict <- function(raw) {
+warn_verdict <- function(raw, maxit) {
   text <- switch(raw$verdict,
     flat = paste0(
       "The data do not identify every variance parameter: along some direction ",
       "the criterion does not change. The fit is one of many."
     ),
     maxit = paste0(
-      "The optimiser stopped after ", raw$iterations, " iterations; the ",
-      "criterion could still fall by about ", format(raw$decrement, digits = 2L),
-      ". Raise `maxit` in mixedlm_control(), or use method = \"newton\"."
+      "The search ended after ", raw$iterations, " iterations before it had ",
+      "arrived; the criterion could still fall by about ",
+      format(raw$decrement, digits = 2L), ". ",
+      if (raw$iterations < maxit) {
+        paste0(
+          "The numbers leave no room for further steps: is the model too ",
+          "large for the data, or the noise next to nothing?"
+        )
+      } else {
+        "Raise `maxit` in mixedlm_control(), or use method = \"newton\"."
+      }
     ),
     saddle = "The optimiser stopped at a saddle point: the criterion still falls in some direction."
   )

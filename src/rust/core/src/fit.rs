@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::estimates::{conditional_variances_in_user_units, estimates, to_engine, Estimates};
 use crate::grouped::Grouped;
 use crate::linalg::{matmul, semidefinite_cholesky, transpose};
-use crate::multistart::look_again;
+use crate::multistart::{look_again, Looks};
 use crate::objective::{Objective, Observer};
 use crate::optimizer::{Method, Settings};
 use crate::parallel::Workers;
@@ -86,12 +86,6 @@ pub fn fit(
     })
 }
 
-/// How many other starts a fit that ended on the boundary is worth: fewer where an evaluation is expensive (and where
-/// many groups make several minima unlikely), more where there are many parameters.
-fn other_starts(work: usize, parameters: usize) -> usize {
-    (400_000 / work.max(1)).clamp(2, (4 * parameters).clamp(4, 16))
-}
-
 /// How many EM steps come before Newton: they lead away from poor local minima, which few groups may have.
 fn em_steps(work: usize) -> usize {
     if work < 20_000 {
@@ -150,7 +144,7 @@ fn fit_engine(
                 &mut objective,
                 first,
                 &options.settings,
-                other_starts(work, parameters),
+                Looks::worth(work, parameters),
             )?,
         };
         (certificate, objective.evaluations())

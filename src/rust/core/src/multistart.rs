@@ -1,9 +1,9 @@
-//! A second look where the first search ended on the boundary, or nowhere.
+//! A second look: other starts, above all where the first search ended on the boundary, or nowhere.
 //!
-//! The criterion may have several minima. In practice a search that ended inside the parameter space has found the
-//! lowest one; one that ended on its boundary, in a flat valley or not at all may not have. Such a fit is tried again
-//! from other starts: strong and weak random effects, effects in the directions that the first fit left out, and
-//! scattered ones. They are the same in every run.
+//! The criterion may have several minima. A search that ended inside the parameter space has nearly always found the
+//! lowest one; one that ended on its boundary, in a flat valley or not at all often has not. Fits are tried again from
+//! other starts: strong and weak random effects, effects in the directions that the first fit left out, and scattered
+//! ones. They are the same in every run.
 
 use crate::covstruct::Structure;
 use crate::em::em_step;
@@ -17,7 +17,27 @@ use crate::verdict::{minimise_and_certify, Certificate, Verdict};
 /// A criterion must be lower by this to count as another minimum.
 const LOWER: f64 = 1e-8;
 
-/// The best of the first certificate and those of `count` other starts.
+/// How many other starts a fit is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Looks {
+    /// After a minimum inside the parameter space.
+    pub inside: usize,
+    /// After any other end.
+    pub elsewhere: usize,
+}
+
+impl Looks {
+    /// Fewer where an evaluation is expensive (`work` numbers in the reduced data), and where many groups make several
+    /// minima unlikely; more where there are many parameters.
+    pub fn worth(work: usize, parameters: usize) -> Looks {
+        Looks {
+            inside: if parameters > 1 && work < 20_000 { 2 } else { 0 },
+            elsewhere: (400_000 / work.max(1)).clamp(2, (8 * parameters).clamp(8, 40)),
+        }
+    }
+}
+
+/// The best of the first certificate and those of other starts.
 ///
 /// # Errors
 /// Those of the objective.
@@ -25,10 +45,13 @@ pub fn look_again(
     objective: &mut Objective<'_>,
     first: Certificate,
     settings: &Settings,
-    count: usize,
+    looks: Looks,
 ) -> Result<Certificate> {
-    if first.verdict == Verdict::Optimum || settings.method != Method::Newton || first.eigenvalues.is_empty()
-    {
+    let count = match first.verdict {
+        Verdict::Optimum => looks.inside,
+        _ => looks.elsewhere,
+    };
+    if count == 0 || settings.method != Method::Newton || first.eigenvalues.is_empty() {
         return Ok(first);
     }
     let settings = Settings {
