@@ -100,7 +100,6 @@ print(profiled)
 
 plot_file <- file.path(output_dir, "sitka-profile.png")
 open_png(plot_file)
-graphics::par(mar = c(5.5, 6, 4, 2), mgp = c(4.3, 0.9, 0))
 plot(profiled)
 invisible(grDevices::dev.off())
 cat("\nThe plot is in ", plot_file, ".\n", sep = "")
