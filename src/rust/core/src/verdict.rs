@@ -91,7 +91,9 @@ pub fn minimise_and_certify(
         let lambda = objective.coordinates.lambda(&x);
         x = objective.centre(&lambda)?;
         x = snap(objective, x)?;
-        if !x.is_empty() {
+        // a method that used up its iterations is judged where it stands
+        let exhausted = !newton && iterations >= settings.max_iterations;
+        if !x.is_empty() && !exhausted {
             x = polish(objective, x, POLISHES)?;
         }
         x = snap(objective, x)?;
