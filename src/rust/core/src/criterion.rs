@@ -67,6 +67,14 @@ pub trait Criterion {
     /// [`Criterion::value`].
     fn information(&self) -> Vec<Vec<f64>>;
 
+    /// Work with the columns `Z W` instead of Z from here on: per term a lower-triangular W (`q x q`), the identity for
+    /// none. W always refers to the columns that the engine began with; factors and derivatives are those of the new
+    /// columns, `Lambda (old) = W Lambda (new)`.
+    ///
+    /// # Errors
+    /// [`crate::Error::InvalidInput`] (`"memory"`).
+    fn change_columns(&mut self, w: &[Vec<f64>]) -> Result<()>;
+
     /// The criterion at relative factors `lambda` (per term `q x q` column-major, lower triangular).
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use crate::criterion::{Derivatives, Order, TermShape, Value};
 use crate::design::Design;
 use crate::error::{Error, Result};
 use crate::grouped::{conditional_modes, conditional_variances, Grouped};
-use crate::linalg::{axpy, identity, matmul, transpose};
+use crate::linalg::{axpy, identity, matmul, square_size, transpose};
 use crate::params::{congruence_map, invert_lower};
 
 /// Estimates and derivatives in the units of the data.
@@ -51,13 +51,9 @@ fn units(engine: &Grouped<'_>) -> Vec<Vec<f64>> {
         .collect()
 }
 
-fn size(square: &[f64]) -> usize {
-    (square.len() as f64).sqrt().round() as usize
-}
-
 /// `U A U'`.
 fn congruence(u: &[f64], a: &[f64]) -> Vec<f64> {
-    let q = size(u);
+    let q = square_size(u);
     matmul(&matmul(u, a, q, q, q), &transpose(u, q, q), q, q, q)
 }
 
@@ -67,7 +63,7 @@ fn congruence(u: &[f64], a: &[f64]) -> Vec<f64> {
 /// [`Error::Numerical`].
 pub fn to_engine(engine: &Grouped<'_>, lambda: &[Vec<f64>]) -> Result<Vec<Vec<f64>>> {
     let convert = |(l, u): (&Vec<f64>, Vec<f64>)| {
-        let q = size(&u);
+        let q = square_size(&u);
         Ok(matmul(&invert_lower(&u, q)?, l, q, q, q))
     };
     lambda.iter().zip(units(engine)).map(convert).collect()
@@ -75,7 +71,8 @@ pub fn to_engine(engine: &Grouped<'_>, lambda: &[Vec<f64>]) -> Result<Vec<Vec<f6
 
 /// Lambda in the user's units from the engine's.
 pub fn to_user(engine: &Grouped<'_>, lambda: &[Vec<f64>]) -> Vec<Vec<f64>> {
-    let convert = |(l, u): (&Vec<f64>, Vec<f64>)| matmul(&u, l, size(&u), size(&u), size(&u));
+    let convert =
+        |(l, u): (&Vec<f64>, Vec<f64>)| matmul(&u, l, square_size(&u), square_size(&u), square_size(&u));
     lambda.iter().zip(units(engine)).map(convert).collect()
 }
 
@@ -120,14 +117,17 @@ pub fn estimates(engine: &mut Grouped<'_>, lambda: &[Vec<f64>]) -> Result<Estima
     }
     value.logdet_xvx += scaling.log_det_correction(kept);
     value.r2 = r2;
-    let psi = user.iter().map(|l| congruence(l, &identity(size(l)))).collect();
+    let psi = user
+        .iter()
+        .map(|l| congruence(l, &identity(square_size(l))))
+        .collect();
     let per_unit = scaling.w * scaling.y * scaling.y;
     let response = scaling.y * scaling.w.sqrt();
     let modes = conditional_modes(engine)
         .iter()
         .zip(&units)
         .map(|(b, u)| {
-            let q = size(u);
+            let q = square_size(u);
             let mut b = matmul(u, b, q, q, b.len() / q);
             b.iter_mut().for_each(|v| *v *= response);
             b

@@ -126,7 +126,7 @@ fn fit_engine(
     let free: Vec<Vec<bool>> = design.terms.iter().map(|t| t.free.clone()).collect();
     let work: usize = engine.reduced().levels.iter().map(|l| l.data.len()).sum();
     let coordinates = Coordinates::new(engine.shapes(), &engine.reduced().gram, &free, start.as_deref())?;
-    let (certificate, evaluations) = {
+    let (certificate, lambda, evaluations) = {
         let mut objective = Objective::new(engine, coordinates, observer);
         let mut x = objective.coordinates.start();
         let parameters = x.len();
@@ -135,7 +135,7 @@ fn fit_engine(
                 x = em_step(&objective, &x)?;
             }
         }
-        let lambda = objective.coordinates.lambda(&x);
+        let lambda = objective.lambda(&x);
         let first = minimise_and_certify(&mut objective, &lambda, &options.settings)?;
         let certificate = match &options.start {
             // from where the user wants to start, and from nowhere else
@@ -147,9 +147,10 @@ fn fit_engine(
                 Looks::worth(work, parameters),
             )?,
         };
-        (certificate, objective.evaluations())
+        let lambda = objective.to_engine(&certificate.lambda)?;
+        (certificate, lambda, objective.evaluations())
     };
-    let estimates = estimates(engine, &certificate.lambda)?;
+    let estimates = estimates(engine, &lambda)?;
     Ok(Fit {
         estimates,
         certificate,

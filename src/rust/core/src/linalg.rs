@@ -312,6 +312,11 @@ pub fn symmetric_eigen(a: &[f64], n: usize) -> Result<Eigen> {
     })
 }
 
+/// The number of rows of a square matrix.
+pub fn square_size(square: &[f64]) -> usize {
+    (square.len() as f64).sqrt().round() as usize
+}
+
 /// The identity, `n x n`.
 pub fn identity(n: usize) -> Vec<f64> {
     (0..n * n)

@@ -82,7 +82,7 @@ fn prepare(objective: &mut Objective<'_>, start: Vec<Vec<f64>>, em_steps: usize)
     for _ in 0..em_steps {
         x = em_step(objective, &x)?;
     }
-    Ok(objective.coordinates.lambda(&x))
+    Ok(objective.lambda(&x))
 }
 
 /// A start and the number of EM steps to take from it.

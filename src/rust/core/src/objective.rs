@@ -6,7 +6,8 @@ use argmin::core::{CostFunction, Error as ArgminError, Gradient, Hessian};
 
 use crate::criterion::{Criterion, Derivatives, Order};
 use crate::error::{Error, Result};
-use crate::params::Coordinates;
+use crate::linalg::{identity, matmul, square_size};
+use crate::params::{invert_lower, Coordinates};
 
 /// Told about every evaluation; may ask to stop by returning an error.
 pub type Observer<'a> = &'a (dyn Fn(Progress) + Sync);
@@ -20,6 +21,9 @@ pub struct Progress {
     pub best: f64,
 }
 
+/// Beyond this ratio of scales within a term its columns are changed: the engine's derivatives would lose as many digits.
+const UNEVEN: f64 = 1e3;
+
 struct State<'a> {
     engine: &'a mut dyn Criterion,
     at: Vec<f64>,
@@ -30,12 +34,28 @@ struct State<'a> {
     observer: Option<Observer<'a>>,
 }
 
+impl State<'_> {
+    fn evaluate(&mut self, lambda: &[Vec<f64>]) -> Result<()> {
+        (self.cost, self.derivatives) = (f64::NAN, None);
+        let value = self.engine.value(lambda)?;
+        self.cost = if value.criterion.is_finite() {
+            value.criterion
+        } else {
+            f64::INFINITY
+        };
+        self.evaluations += 1;
+        Ok(())
+    }
+}
+
 /// The criterion of an engine in the optimiser's coordinates; remembers its last evaluation.
 pub struct Objective<'a> {
     /// The coordinates.
     pub coordinates: Coordinates,
     /// The coordinates before any centring.
     pub base: Coordinates,
+    /// Per term W: the engine's present columns are `Z W`.
+    columns: Vec<Vec<f64>>,
     state: RefCell<State<'a>>,
 }
 
@@ -48,6 +68,7 @@ impl<'a> Objective<'a> {
     ) -> Self {
         Objective {
             base: coordinates.clone(),
+            columns: coordinates.terms.iter().map(|t| identity(t.shape.q)).collect(),
             coordinates,
             state: RefCell::new(State {
                 engine,
@@ -61,25 +82,52 @@ impl<'a> Objective<'a> {
         }
     }
 
-    /// Change to coordinates around the factors `lambda` (engine's units); returns the parameters there.
+    /// Change to coordinates around the factors `lambda` (of the columns that the objective began with); returns the
+    /// parameters there.
     ///
     /// # Errors
     /// [`Error::Numerical`] when the criterion cannot be computed at `lambda`.
     pub fn centre(&mut self, lambda: &[Vec<f64>]) -> Result<Vec<f64>> {
+        let inner = self.to_engine(lambda)?;
         let state = self.state.get_mut();
-        if state.at.is_empty() || state.cost.is_nan() || self.coordinates.lambda(&state.at) != lambda {
-            (state.cost, state.derivatives) = (f64::NAN, None);
-            let value = state.engine.value(lambda)?;
-            state.cost = if value.criterion.is_finite() {
-                value.criterion
-            } else {
-                f64::INFINITY
-            };
-            state.evaluations += 1;
+        if state.at.is_empty() || state.cost.is_nan() || self.coordinates.lambda(&state.at) != inner {
+            state.evaluate(&inner)?;
         }
-        self.coordinates = self.coordinates.around(lambda, &state.engine.information())?;
+        self.coordinates = self.coordinates.around(&inner, &state.engine.information())?;
+        if self.coordinates.is_uneven(UNEVEN) {
+            let step = self.coordinates.columns();
+            for (w, t) in self.columns.iter_mut().zip(&step) {
+                let q = square_size(t);
+                *w = matmul(w, t, q, q, q);
+            }
+            state.engine.change_columns(&self.columns)?;
+            let inner = self.to_engine(lambda)?;
+            let state = self.state.get_mut();
+            state.evaluate(&inner)?;
+            self.coordinates = self.coordinates.around(&inner, &state.engine.information())?;
+        }
+        let state = self.state.get_mut();
         state.at = self.coordinates.start();
         Ok(state.at.clone())
+    }
+
+    /// Per term Lambda, of the columns that the objective began with, at parameters `x`.
+    pub fn lambda(&self, x: &[f64]) -> Vec<Vec<f64>> {
+        let all = self.columns.iter().zip(self.coordinates.lambda(x));
+        all.map(|(w, l)| matmul(w, &l, square_size(w), square_size(w), square_size(w)))
+            .collect()
+    }
+
+    /// Factors of the engine's present columns from those of the columns that the objective began with.
+    ///
+    /// # Errors
+    /// [`Error::Numerical`].
+    pub fn to_engine(&self, lambda: &[Vec<f64>]) -> Result<Vec<Vec<f64>>> {
+        let convert = |(w, l): (&Vec<f64>, &Vec<f64>)| {
+            let q = square_size(w);
+            Ok(matmul(&invert_lower(w, q)?, l, q, q, q))
+        };
+        self.columns.iter().zip(lambda).map(convert).collect()
     }
 
     /// Evaluations of the criterion so far.

@@ -8,7 +8,7 @@
 use crate::covstruct::Structure;
 use crate::criterion::{Derivatives, TermShape};
 use crate::error::{Error, Result};
-use crate::linalg::{cholesky_in_place, identity, invert_upper, matmul, root_of_sum, transpose};
+use crate::linalg::{cholesky_in_place, identity, invert_upper, matmul, root_of_sum, square_size, transpose};
 
 /// One term in whitened coordinates.
 #[derive(Debug, Clone)]
@@ -239,6 +239,28 @@ impl Coordinates {
             });
         }
         Ok(Coordinates { terms })
+    }
+
+    /// Whether the scales within an unstructured term differ by more than `ratio`.
+    pub fn is_uneven(&self, ratio: f64) -> bool {
+        self.columns().iter().any(|t| {
+            let q = square_size(t);
+            let scales = || (0..q).map(|j| t[j * q + j]);
+            let (least, most) = (
+                scales().fold(f64::INFINITY, f64::min),
+                scales().fold(0.0, f64::max),
+            );
+            q > 1 && most > ratio * least
+        })
+    }
+
+    /// Per term the whitener where it may be applied to the columns themselves, else the identity.
+    pub fn columns(&self) -> Vec<Vec<f64>> {
+        let of = |t: &TermCoordinates| match t.shape.structure {
+            Structure::Unstructured if t.is_unrestricted() => t.whitener.clone(),
+            _ => identity(t.shape.q),
+        };
+        self.terms.iter().map(of).collect()
     }
 
     /// Coordinates without whitening, all elements free, at `lambda`.

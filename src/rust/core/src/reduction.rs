@@ -9,7 +9,7 @@ use crate::covstruct::Structure;
 use crate::design::{Column, Design};
 use crate::error::{reserved, Error, Result};
 use crate::grouping::Tree;
-use crate::linalg::{axpy, dot, identity, qr_in_place, TriangleAccumulator};
+use crate::linalg::{axpy, dot, identity, matmul, qr_in_place, square_size, TriangleAccumulator};
 use crate::memory::{half_of_machine, Plan};
 use crate::parallel::{chunks, Workers};
 use crate::params::triangular_whitener;
@@ -182,21 +182,21 @@ pub fn reduce(design: &Design<'_>, rank_tol: f64, workers: &Workers<'_>) -> Resu
         workers.map(chunks.clone(), |range| Walk::run(&job, range, workers))?
     };
     let (root, total) = assemble(design.p, &mut levels, pieces)?;
-    let whitener = whiten_columns(design, &mut levels);
-    let gram = gram(&levels, design.terms.len());
+    let w = orthonormal_columns(design, &levels);
     let mut reduced = Reduced {
         n: design.n(),
         kept: (0..design.p).collect(),
         levels,
         root,
         total,
-        gram,
-        whitener,
+        gram: Vec::new(),
+        whitener: w.iter().map(|w| identity(square_size(w))).collect(),
         log_weights: design.weights.map_or(0.0, |w| w.iter().map(|v| v.ln()).sum()),
         chunks,
         tree,
         scaling,
     };
+    reduced.change_columns(&w);
     let kept = independent_columns(&reduced.total, design.p + 1, design.p, rank_tol);
     if kept.len() < design.p {
         reduced.keep_columns(kept);
@@ -290,12 +290,11 @@ fn gram(levels: &[LevelBlocks], terms: usize) -> Vec<Vec<f64>> {
     gram
 }
 
-/// Make the columns of each unstructured term nearly orthonormal, over all rows: a slope far from its origin and its
-/// intercept are all but the same column, and derivatives with respect to their covariances would cancel. `Z <- Z T`.
-fn whiten_columns(design: &Design<'_>, levels: &mut [LevelBlocks]) -> Vec<Vec<f64>> {
-    let raw = gram(levels, design.terms.len());
+/// Per term the T that makes its columns nearly orthonormal over all rows, where it is unstructured: a slope far from its
+/// origin and its intercept are all but the same column, and derivatives with respect to their covariances would cancel.
+fn orthonormal_columns(design: &Design<'_>, levels: &[LevelBlocks]) -> Vec<Vec<f64>> {
     let mut all = Vec::new();
-    for (term, sum) in design.terms.iter().zip(&raw) {
+    for (term, sum) in design.terms.iter().zip(&gram(levels, design.terms.len())) {
         let q = term.columns.len();
         let rows = design.factors[term.factor].levels as f64;
         let mean: Vec<f64> = sum.iter().map(|v| v / rows).collect();
@@ -307,23 +306,35 @@ fn whiten_columns(design: &Design<'_>, levels: &mut [LevelBlocks]) -> Vec<Vec<f6
         };
         all.push(t.unwrap_or_else(|| identity(q)));
     }
-    for depth in 0..levels.len() {
-        for (t, offset) in levels[depth].terms.clone() {
-            let q = design.terms[t].columns.len();
-            let mut first = offset;
-            for inner in depth..levels.len() {
-                first += if inner == depth { 0 } else { levels[inner].q };
-                levels[inner].multiply_columns(first, &all[t], q);
-            }
-        }
-    }
     all
 }
 
+impl Reduced {
+    /// `Z <- Z W`, per term.
+    pub fn change_columns(&mut self, w: &[Vec<f64>]) {
+        let levels = &mut self.levels;
+        for depth in 0..levels.len() {
+            for (t, offset) in levels[depth].terms.clone() {
+                let mut first = offset;
+                for (step, inner) in levels[depth..].iter_mut().enumerate() {
+                    first += if step == 0 { 0 } else { inner.q };
+                    inner.multiply_columns(first, &w[t]);
+                }
+            }
+        }
+        self.gram = gram(levels, w.len());
+        for (whitener, w) in self.whitener.iter_mut().zip(w) {
+            let q = square_size(w);
+            *whitener = matmul(whitener, w, q, q, q);
+        }
+    }
+}
+
 impl LevelBlocks {
-    /// Multiply `q` columns of all blocks by a lower-triangular matrix.
-    fn multiply_columns(&mut self, first: usize, t: &[f64], q: usize) {
-        if q < 2 {
+    /// Multiply columns of all blocks, from `first` on, by a lower-triangular matrix.
+    fn multiply_columns(&mut self, first: usize, t: &[f64]) {
+        let q = square_size(t);
+        if *t == identity(q) {
             return;
         }
         for node in 0..self.rows.len() {

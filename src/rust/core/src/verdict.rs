@@ -88,7 +88,7 @@ pub fn minimise_and_certify(
         if newton {
             (x, iterations) = descend(objective, x, iterations, settings)?;
         }
-        let lambda = objective.coordinates.lambda(&x);
+        let lambda = objective.lambda(&x);
         x = objective.centre(&lambda)?;
         x = snap(objective, x)?;
         // a method that used up its iterations is judged where it stands
@@ -129,7 +129,7 @@ fn descend(
         if stop.iterations < most {
             break;
         }
-        let lambda = objective.coordinates.lambda(&x);
+        let lambda = objective.lambda(&x);
         x = objective.centre(&lambda)?;
     }
     Ok((x, iterations))
@@ -153,7 +153,7 @@ fn certify(objective: &Objective<'_>, x: &[f64], iterations: usize, tolerance: f
         decrement: 0.0,
         gradient: Vec::new(),
         eigenvalues: Vec::new(),
-        lambda: coordinates.lambda(x),
+        lambda: objective.lambda(x),
         value: objective.value(x)?,
         iterations,
     };

@@ -35,6 +35,12 @@ pub struct Root {
     pub r2: f64,
 }
 
+/// What changes with the columns in use, as it was at first.
+struct Pristine {
+    blocks: Vec<Vec<f64>>,
+    whitener: Vec<Vec<f64>>,
+}
+
 /// The engine: reduced data, and the results of the last evaluation.
 pub struct Grouped<'w> {
     reduced: Reduced,
@@ -51,6 +57,8 @@ pub struct Grouped<'w> {
     white: Vec<Vec<f64>>,
     /// Per inner level and node `P = (Psi^-1 + M)^-1`; empty on the innermost.
     posterior: Vec<Vec<f64>>,
+    /// The data as they were reduced, once other columns are in use.
+    pristine: Option<Pristine>,
     /// Per inner level the sum over its nodes of the information `R'R` that the last evaluation brought to them.
     incoming: Vec<Vec<f64>>,
     root: Root,
@@ -101,6 +109,7 @@ impl<'w> Grouped<'w> {
             workers,
             white,
             posterior,
+            pristine: None,
             incoming,
             root: Root::default(),
         })
@@ -184,6 +193,28 @@ impl Criterion for Grouped<'_> {
             }
         }
         all
+    }
+
+    fn change_columns(&mut self, w: &[Vec<f64>]) -> Result<()> {
+        let reduced = &mut self.reduced;
+        if self.pristine.is_none() {
+            let mut blocks = Vec::new();
+            for level in &reduced.levels {
+                let mut copy = crate::error::reserved(level.data.len(), "the reduced data")?;
+                copy.extend_from_slice(&level.data);
+                blocks.push(copy);
+            }
+            let whitener = reduced.whitener.clone();
+            self.pristine = Some(Pristine { blocks, whitener });
+        }
+        if let Some(Pristine { blocks, whitener }) = &self.pristine {
+            for (level, data) in reduced.levels.iter_mut().zip(blocks) {
+                level.data.copy_from_slice(data);
+            }
+            reduced.whitener.clone_from(whitener);
+        }
+        reduced.change_columns(w);
+        Ok(())
     }
 
     fn value(&mut self, lambda: &[Vec<f64>]) -> Result<Value> {
