@@ -39,6 +39,22 @@ test_that("a correlated slope may be far from its origin", {
   }
 })
 
+test_that("noise may be next to nothing, with effects that are all but one", {
+  set.seed(1)
+  g <- rep(1:12, each = 5)
+  x <- rnorm(60)
+  a <- rnorm(12)
+  noise <- rnorm(60)
+  for (size in 10^-(3:7)) {
+    y <- 1 + 2 * x + a[g] + a[g] * x + size * noise
+    fit <- expect_silent(mixedlm(y ~ x + (x | g)))
+    expect_lt(abs(sigma(fit) / size - 0.95), 0.25)
+    expect_true(fit$optinfo$verdict %in% c("optimum", "boundary"))
+    again <- expect_silent(mixedlm(y ~ x + (x | g), start = c(1, 1, 0) / size))
+    expect_equal(again$criterion, fit$criterion, tolerance = 1e-6)
+  }
+})
+
 test_that("a start far away leads to the optimum all the same", {
   skip_if_not_installed("lme4")
   model <- Reaction ~ Days + (Days | Subject)

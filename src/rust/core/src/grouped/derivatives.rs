@@ -17,6 +17,7 @@
 
 use std::ops::Range;
 
+use super::messages::{Inner, TangentParts};
 use super::{Direction, Grouped};
 use crate::criterion::{Derivatives, Order};
 use crate::error::Result;
@@ -36,20 +37,20 @@ struct Sums {
 
 /// What an inner node keeps while its children are visited.
 #[derive(Clone, Default)]
-struct Open {
+pub(super) struct Open {
     /// `K L` in the node's coordinates, `q x g`.
     regression: Vec<f64>,
     /// The node's posterior `P`, `q x q`.
-    posterior: Vec<f64>,
+    pub posterior: Vec<f64>,
     /// Per direction of a deeper level the derivative of the message, `h x h` with `h = q + g`, upper triangle.
     tangents: Vec<f64>,
 }
 
 /// What does not change during a pass.
-struct Pass<'a> {
+pub(super) struct Pass<'a> {
     reduced: &'a Reduced,
     workers: &'a Workers<'a>,
-    psi: &'a [Vec<f64>],
+    pub psi: &'a [Vec<f64>],
     white: &'a [Vec<f64>],
     posterior: &'a [Vec<f64>],
     directions: &'a [Direction],
@@ -225,6 +226,31 @@ impl Pass<'_> {
     fn coordinates(&self, depth: usize) -> usize {
         self.reduced.levels[depth].width - self.reduced.levels[depth].q
     }
+
+    /// `A Omega` for a matrix of `q` rows in the coordinates of a level.
+    pub(super) fn times_omega(&self, depth: usize, open: &[Open], a: &[f64], q: usize, out: &mut Vec<f64>) {
+        out.clear();
+        out.resize(a.len(), 0.0);
+        let mut first = 0;
+        for above in (0..depth).rev() {
+            let k = self.reduced.levels[above].q;
+            for c in 0..k {
+                for i in 0..k {
+                    let (to, from) = ((first + c) * q, (first + i) * q);
+                    axpy(
+                        open[above].posterior[c * k + i],
+                        &a[from..from + q],
+                        &mut out[to..to + q],
+                    );
+                }
+            }
+            first += k;
+        }
+        out[first * q..(first + 1) * q].copy_from_slice(&a[first * q..(first + 1) * q]);
+        if self.reml_weight != 0.0 {
+            out[(first + 1) * q..].copy_from_slice(&a[(first + 1) * q..]);
+        }
+    }
 }
 
 /// The walk downwards over one chunk.
@@ -285,7 +311,8 @@ impl<'a> Down<'a> {
         self.project(depth, node);
         let q = self.pass.reduced.levels[depth].q;
         let g = self.pass.coordinates(depth);
-        self.apply_omega(depth, q, g);
+        self.pass
+            .times_omega(depth, &self.open, &self.u, q, &mut self.u_omega);
         self.x.clear();
         self.x.resize(q * q, 0.0);
         for c in 0..g {
@@ -357,32 +384,6 @@ impl<'a> Down<'a> {
         }
         transpose_multiply(t, &self.al, m, q, g, &mut self.u);
         transpose_multiply(t, t, m, q, q, &mut self.w);
-    }
-
-    /// `U Omega`.
-    fn apply_omega(&mut self, depth: usize, q: usize, g: usize) {
-        self.u_omega.clear();
-        self.u_omega.resize(q * g, 0.0);
-        let mut first = 0;
-        for above in (0..depth).rev() {
-            let k = self.pass.reduced.levels[above].q;
-            let posterior = &self.open[above].posterior;
-            for c in 0..k {
-                for i in 0..k {
-                    let (to, from) = ((first + c) * q, (first + i) * q);
-                    axpy(
-                        posterior[c * k + i],
-                        &self.u[from..from + q],
-                        &mut self.u_omega[to..to + q],
-                    );
-                }
-            }
-            first += k;
-        }
-        self.u_omega[first * q..(first + 1) * q].copy_from_slice(&self.u[first * q..(first + 1) * q]);
-        if self.pass.reml_weight != 0.0 {
-            self.u_omega[(first + 1) * q..].copy_from_slice(&self.u[(first + 1) * q..]);
-        }
     }
 
     /// `tr((2 Gamma - W) E W F)` for all pairs of the level's directions.
@@ -507,110 +508,6 @@ impl<'a> Down<'a> {
             }
         }
         self.open[depth] = open;
-    }
-}
-
-/// An inner node on the way back.
-struct Inner<'a> {
-    q: usize,
-    g: usize,
-    pass: &'a Pass<'a>,
-    depth: usize,
-    open: &'a Open,
-    open_above: &'a [Open],
-}
-
-/// One deeper direction seen at an inner node.
-struct TangentParts {
-    /// `P M_zz`, `q x q`.
-    p_m: Vec<f64>,
-    /// `M_zL`, `q x g`.
-    m_zl: Vec<f64>,
-    /// `P M_zL Omega`, `q x g`.
-    p_m_omega: Vec<f64>,
-    /// `Q'M_zz Q - 2 Q'M_zL Omega U'`, `q x q`.
-    local: Vec<f64>,
-}
-
-impl TangentParts {
-    /// `tr(P M_j P M_k) + 2 tr(P M_j,zL Omega M_k,zL')`.
-    fn between(&self, other: &TangentParts, q: usize) -> f64 {
-        let mut trace = 0.0;
-        for i in 0..q {
-            for j in 0..q {
-                trace += self.p_m[j * q + i] * other.p_m[i * q + j];
-            }
-        }
-        trace + 2.0 * dot(&self.p_m_omega, &other.m_zl)
-    }
-}
-
-impl Inner<'_> {
-    fn parts(&self, tangent: &[f64], u_omega: &[f64], w: &[f64]) -> TangentParts {
-        let (q, g) = (self.q, self.g);
-        let h = q + g;
-        let zz: Vec<f64> = (0..q * q)
-            .map(|k| {
-                let (i, j) = (k % q, k / q);
-                tangent[i.max(j) * h + i.min(j)]
-            })
-            .collect();
-        let m_zl: Vec<f64> = (0..g)
-            .flat_map(|c| tangent[(q + c) * h..(q + c) * h + q].iter().copied())
-            .collect();
-        let posterior = &self.open.posterior;
-        let p_m = crate::linalg::matmul(posterior, &zz, q, q, q);
-        let p_mzl = crate::linalg::matmul(posterior, &m_zl, q, q, g);
-        let p_m_omega = self.omega(&p_mzl);
-        // Q = I - Psi W
-        let mut qt = crate::linalg::matmul(&self.pass.psi[self.depth], w, q, q, q);
-        qt.iter_mut().for_each(|v| *v = -*v);
-        (0..q).for_each(|i| qt[i * q + i] += 1.0);
-        let transposed = crate::linalg::transpose(&qt, q, q);
-        let mut local =
-            crate::linalg::matmul(&crate::linalg::matmul(&transposed, &zz, q, q, q), &qt, q, q, q);
-        let q_m = crate::linalg::matmul(&transposed, &m_zl, q, q, g);
-        for c in 0..g {
-            for j in 0..q {
-                axpy(
-                    -2.0 * u_omega[c * q + j],
-                    &q_m[c * q..(c + 1) * q],
-                    &mut local[j * q..(j + 1) * q],
-                );
-            }
-        }
-        TangentParts {
-            p_m,
-            m_zl,
-            p_m_omega,
-            local,
-        }
-    }
-
-    /// Multiply a `q x g` matrix by Omega.
-    fn omega(&self, a: &[f64]) -> Vec<f64> {
-        let q = self.q;
-        let mut out = vec![0.0; a.len()];
-        let mut first = 0;
-        for above in (0..self.depth).rev() {
-            let k = self.pass.reduced.levels[above].q;
-            for c in 0..k {
-                for i in 0..k {
-                    let (to, from) = ((first + c) * q, (first + i) * q);
-                    axpy(
-                        self.open_above[above].posterior[c * k + i],
-                        &a[from..from + q],
-                        &mut out[to..to + q],
-                    );
-                }
-            }
-            first += k;
-        }
-        out[first * q..(first + 1) * q].copy_from_slice(&a[first * q..(first + 1) * q]);
-        if self.pass.reml_weight != 0.0 {
-            out[(first + 1) * q..].copy_from_slice(&a[(first + 1) * q..]);
-        }
-        out
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod derivatives;
 mod evaluate;
+mod messages;
 mod modes;
 
 pub use modes::{conditional_modes, conditional_variances};
