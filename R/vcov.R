@@ -39,6 +39,7 @@
 #' covariance between them in `"all"` is zero.
 #'
 #' @return A named symmetric matrix.
+#' @importFrom stats vcov
 #' @export
 #' @examples
 #' fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig")

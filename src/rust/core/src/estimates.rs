@@ -5,7 +5,7 @@ use crate::criterion::{Derivatives, Order, TermShape, Value};
 use crate::design::Design;
 use crate::error::{Error, Result};
 use crate::grouped::{conditional_modes, conditional_variances, Grouped};
-use crate::linalg::{axpy, identity, matmul, square_size, transpose};
+use crate::linalg::{axpy, block_diagonal, identity, matmul, square_size, transpose};
 use crate::params::{congruence_map, invert_lower};
 
 /// Estimates and derivatives in the units of the data.
@@ -172,19 +172,14 @@ fn rescale(
     per_unit: f64,
     beta_units: &[f64],
 ) -> Result<Derivatives> {
-    let r: usize = shapes.iter().map(TermShape::packed_len).sum();
-    let (mut map, mut gradient, mut at) = (vec![0.0; r * r], Vec::new(), 0);
+    let (mut blocks, mut gradient) = (Vec::new(), Vec::new());
     for ((shape, u), g) in shapes.iter().zip(units).zip(&derivatives.gradient) {
-        let (q, len) = (shape.q, shape.packed_len());
-        let inverse = invert_lower(u, q)?;
-        gradient.push(congruence(&transpose(&inverse, q, q), g));
-        let block = congruence_map(shape.structure, q, &inverse);
-        for (c, column) in block.chunks_exact(len).enumerate() {
-            let to = (at + c) * r + at;
-            map[to..to + len].copy_from_slice(column);
-        }
-        at += len;
+        let inverse = invert_lower(u, shape.q)?;
+        gradient.push(congruence(&transpose(&inverse, shape.q, shape.q), g));
+        blocks.push(congruence_map(shape.structure, shape.q, &inverse));
     }
+    let map = block_diagonal(&blocks);
+    let r = square_size(&map);
     let mapped = matmul(&derivatives.hessian, &map, r, r, r);
     let mut hessian = matmul(&transpose(&map, r, r), &mapped, r, r, r);
     for j in 0..r {

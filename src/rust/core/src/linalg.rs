@@ -324,6 +324,21 @@ pub fn identity(n: usize) -> Vec<f64> {
         .collect()
 }
 
+/// The block-diagonal matrix of square blocks.
+pub fn block_diagonal(blocks: &[Vec<f64>]) -> Vec<f64> {
+    let n: usize = blocks.iter().map(|b| square_size(b)).sum();
+    let (mut all, mut at) = (vec![0.0; n * n], 0);
+    for block in blocks {
+        let len = square_size(block);
+        for (c, column) in block.chunks_exact(len.max(1)).enumerate() {
+            let to = (at + c) * n + at;
+            all[to..to + len].copy_from_slice(column);
+        }
+        at += len;
+    }
+    all
+}
+
 /// `C = A B` for column-major `A` (`m x k`) and `B` (`k x n`).
 pub fn matmul(a: &[f64], b: &[f64], m: usize, k: usize, n: usize) -> Vec<f64> {
     let mut c = vec![0.0; m * n];

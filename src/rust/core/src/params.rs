@@ -8,7 +8,10 @@
 use crate::covstruct::Structure;
 use crate::criterion::{Derivatives, TermShape};
 use crate::error::{Error, Result};
-use crate::linalg::{cholesky_in_place, identity, invert_upper, matmul, root_of_sum, square_size, transpose};
+use crate::linalg::{
+    axpy, block_diagonal, cholesky_in_place, identity, invert_upper, matmul, root_of_sum,
+    semidefinite_cholesky, square_size, transpose,
+};
 
 /// One term in whitened coordinates.
 #[derive(Debug, Clone)]
@@ -147,6 +150,25 @@ pub fn triangular_whitener(m: &[f64], q: usize) -> Option<Vec<f64>> {
         }
     }
     Some(transpose(&invert_upper(&upper, q, q)?, q, q))
+}
+
+/// The order in which Cholesky with complete pivoting takes the columns.
+fn pivot_order(psi: &[f64], q: usize) -> Vec<usize> {
+    let (mut rest, mut order) = (psi.to_vec(), Vec::new());
+    while order.len() < q {
+        let left = (0..q).filter(|j| !order.contains(j));
+        let Some(j) = left.max_by(|a, b| rest[a * q + a].total_cmp(&rest[b * q + b])) else {
+            break;
+        };
+        order.push(j);
+        let (column, pivot) = (rest[j * q..(j + 1) * q].to_vec(), rest[j * q + j]);
+        if pivot > 0.0 {
+            for k in 0..q {
+                axpy(-column[k] / pivot, &column, &mut rest[k * q..(k + 1) * q]);
+            }
+        }
+    }
+    order
 }
 
 /// The inverse of a lower-triangular matrix.
@@ -401,23 +423,48 @@ impl Coordinates {
         out
     }
 
+    /// The same point with the columns of each unstructured term in the order of their pivots. Where the first diagonal
+    /// element of Lambda is (almost) zero, those below it are (almost) a rotation of each other; in this order they are
+    /// not. For derivatives only: T is no longer triangular.
+    pub fn pivoted(&self, x: &[f64]) -> (Coordinates, Vec<f64>) {
+        let mut terms = self.terms.clone();
+        for (t, l) in terms.iter_mut().zip(self.whitened(x)) {
+            if !t.is_unrestricted() || t.shape.structure != Structure::Unstructured {
+                t.packed = t.shape.structure.pack(t.shape.q, &l);
+                continue;
+            }
+            let q = t.shape.q;
+            let psi = matmul(&l, &transpose(&l, q, q), q, q, q);
+            let order = pivot_order(&psi, q);
+            let permuted: Vec<f64> = (0..q * q).map(|k| psi[order[k / q] * q + order[k % q]]).collect();
+            t.whitener = order
+                .iter()
+                .flat_map(|j| t.whitener[j * q..(j + 1) * q].to_vec())
+                .collect();
+            t.packed = t
+                .shape
+                .structure
+                .pack(q, &semidefinite_cholesky(&permuted, q, 1e-14));
+        }
+        let pivoted = Coordinates { terms };
+        let x = pivoted.start();
+        (pivoted, x)
+    }
+
     /// The Hessian with respect to the free parameters, `J'H J + 2 (G (x) I)`, column-major.
     pub fn hessian(&self, x: &[f64], derivatives: &Derivatives) -> Vec<f64> {
-        let whitened = self.whitened(x);
-        let sizes: Vec<usize> = self.terms.iter().map(|t| t.shape.packed_len()).collect();
-        let r: usize = sizes.iter().sum();
-        let mut j = vec![0.0; r * r];
-        let mut at = 0;
-        for (t, l) in self.terms.iter().zip(&whitened) {
-            let (q, s) = (t.shape.q, t.shape.structure);
+        let map = |(t, l): (&TermCoordinates, &Vec<f64>)| {
             let len = t.shape.packed_len();
-            let block = matmul(&t.basis_map(), &s.jacobian(q, l), len, len, len);
-            for c in 0..len {
-                let to = (at + c) * r + at;
-                j[to..to + len].copy_from_slice(&block[c * len..(c + 1) * len]);
-            }
-            at += len;
-        }
+            matmul(
+                &t.basis_map(),
+                &t.shape.structure.jacobian(t.shape.q, l),
+                len,
+                len,
+                len,
+            )
+        };
+        let maps: Vec<Vec<f64>> = self.terms.iter().zip(&self.whitened(x)).map(map).collect();
+        let (j, r) = (block_diagonal(&maps), square_size(&derivatives.hessian));
         let hj = matmul(&derivatives.hessian, &j, r, r, r);
         let mut h = matmul(&transpose(&j, r, r), &hj, r, r, r);
         let mut at = 0;

@@ -1,12 +1,13 @@
 //! The certificate: what kind of point a fit reached.
 
 use crate::covstruct::Structure;
+use crate::criterion::Order;
 use crate::error::Result;
 use crate::linalg::{matmul, semidefinite_cholesky, symmetric_eigen, transpose};
 use crate::newton::{decrement, polish};
 use crate::objective::Objective;
 use crate::optimizer::{minimise, Method, Settings};
-use crate::params::TermCoordinates;
+use crate::params::{Coordinates, TermCoordinates};
 
 /// What was reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,8 +56,9 @@ pub struct Certificate {
     pub iterations: usize,
 }
 
-/// Below this (in units where 1 is as much as a group's noise, or as the random effects themselves) a variance may be zero.
-const NEGLIGIBLE: f64 = 1e-7;
+/// Below these (in units where 1 is as much as a group's noise, or as the random effects themselves) a variance may be
+/// zero: where the criterion has no objection.
+const NEGLIGIBLE: [f64; 2] = [1e-4, 1e-7];
 /// A change of `-2 l` per squared relative change of a parameter below which the data say nothing of it.
 const FLAT: f64 = 1e-6;
 /// Newton steps after the optimiser has stopped.
@@ -177,7 +179,7 @@ fn certify(objective: &Objective<'_>, x: &[f64], iterations: usize, tolerance: f
         };
     } else if !close {
         certificate.verdict = Verdict::Maxit;
-    } else if lowest < FLAT {
+    } else if lowest < FLAT && lowest_curvature(objective, x)? < FLAT {
         certificate.verdict = Verdict::Flat;
     }
     certificate.decrement = reached.value;
@@ -198,12 +200,31 @@ fn is_singular(term: &TermCoordinates, lambda: &[f64]) -> bool {
 /// (non-negative diagonal, zero columns for zero pivots).
 fn snap(objective: &Objective<'_>, x: Vec<f64>) -> Result<Vec<f64>> {
     let coordinates = &objective.coordinates;
-    let mut factors = coordinates.whitened(&x);
-    for (term, l) in coordinates.terms.iter().zip(factors.iter_mut()) {
+    let unchanged = canonical(coordinates, &x, 0.0)?;
+    let before = objective.value(&x)?;
+    for floor in NEGLIGIBLE {
+        let snapped = canonical(coordinates, &x, floor)?;
+        if snapped != unchanged && objective.value(&snapped)? <= before + 1e-9 + 1e-13 * before.abs() {
+            return Ok(snapped);
+        }
+    }
+    // changing signs is exact in any case
+    Ok(unchanged)
+}
+
+/// The canonical factors, with what is below `floor` (eigenvalues of Psi, whitened) set to zero.
+fn canonical(coordinates: &Coordinates, x: &[f64], floor: f64) -> Result<Vec<f64>> {
+    let mut factors = coordinates.whitened(x);
+    let unrestricted = coordinates
+        .terms
+        .iter()
+        .zip(factors.iter_mut())
+        .filter(|(t, _)| t.is_unrestricted());
+    for (term, l) in unrestricted {
         let q = term.shape.q;
-        if term.is_unrestricted() && term.shape.structure == Structure::Unstructured {
+        if floor > 0.0 && term.shape.structure == Structure::Unstructured {
             let mut eigen = symmetric_eigen(&psi(q, l), q)?;
-            let floor = NEGLIGIBLE.max(1e-14 * eigen.values[q - 1]);
+            let floor = floor.max(1e-14 * eigen.values[q - 1]);
             if eigen.values[0] < floor {
                 eigen
                     .values
@@ -215,36 +236,24 @@ fn snap(objective: &Objective<'_>, x: Vec<f64>) -> Result<Vec<f64>> {
                     .collect();
                 *l = semidefinite_cholesky(&psi(q, &scaled), q, 1e-12);
             }
-        } else if term.is_unrestricted() {
-            for j in 0..q {
-                if l[j * q + j].powi(2) < NEGLIGIBLE {
-                    l[j * q + j] = 0.0;
-                }
-            }
+        } else {
+            (0..q)
+                .filter(|j| l[j * q + j].powi(2) < floor)
+                .collect::<Vec<_>>()
+                .iter()
+                .for_each(|j| l[j * q + j] = 0.0);
         }
-        if term.is_unrestricted() {
-            make_canonical(l, q);
-        }
-    }
-    let snapped = coordinates.pack(&factors);
-    if snapped == x {
-        return Ok(x);
-    }
-    let before = objective.value(&x)?;
-    if objective.value(&snapped)? <= before + 1e-9 + 1e-13 * before.abs() {
-        return Ok(snapped);
-    }
-    // changing signs is exact in any case
-    let mut factors = coordinates.whitened(&x);
-    for (term, l) in coordinates
-        .terms
-        .iter()
-        .zip(factors.iter_mut())
-        .filter(|(t, _)| t.is_unrestricted())
-    {
-        make_canonical(l, term.shape.q);
+        make_canonical(l, q);
     }
     Ok(coordinates.pack(&factors))
+}
+
+/// The lowest eigenvalue of the Hessian in an order of columns that hides no curvature.
+fn lowest_curvature(objective: &Objective<'_>, x: &[f64]) -> Result<f64> {
+    let derivatives = objective.derivatives(x, Order::Hessian)?;
+    let (pivoted, at) = objective.coordinates.pivoted(x);
+    let eigen = symmetric_eigen(&pivoted.hessian(&at, &derivatives), at.len())?;
+    Ok(eigen.values[0])
 }
 
 /// Columns with a negative diagonal change their sign.
