@@ -23,7 +23,8 @@
 //! # The way of the data
 //!
 //! [`design`] -> [`grouping`] -> [`scaling`], [`rank`] -> [`reduction`] -> [`grouped`] (a [`criterion::Criterion`]) ->
-//! [`params`] -> [`optimizer`] -> [`verdict`] -> [`estimates`]; [`fit()`] goes all the way.
+//! [`params`] -> [`em`], [`optimizer`] -> [`verdict`] -> [`multistart`] -> [`estimates`]; [`fit()`] goes all the way.
+//! [`memory`] looks ahead, [`parallel`] divides the work.
 
 pub mod covstruct;
 pub mod criterion;
