@@ -1,7 +1,6 @@
 //! From the engine's units to the user's.
 
-use crate::criterion::Criterion;
-use crate::criterion::{Derivatives, Order, TermShape, Value};
+use crate::criterion::{Criterion, Derivatives, Order, TermShape, Value};
 use crate::design::Design;
 use crate::error::{Error, Result};
 use crate::grouped::{conditional_modes, conditional_variances, Grouped};

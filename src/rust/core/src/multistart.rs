@@ -88,7 +88,7 @@ fn prepare(objective: &mut Objective<'_>, start: Vec<Vec<f64>>, em_steps: usize)
 /// A start and the number of EM steps to take from it.
 type Start = (Vec<Vec<f64>>, usize);
 
-/// Factors in the engine's units, spread over what is plausible in coordinates that know nothing of a solution.
+/// Factors of the columns that the objective began with, spread over what is plausible in coordinates that know nothing of a solution.
 fn other_starts(base: &Coordinates, found: &[Vec<f64>], count: usize) -> Vec<Start> {
     let mut numbers = Numbers(0x5eed);
     let found = base.whitened_from(found);

@@ -3,7 +3,8 @@
 //! Free parameters are elements of the packed factors in *whitened* units: `Lambda = T Lambda~` per term, with T lower
 //! triangular such that `T' (Z'Z / levels) T = I`. There a variance of 1 means as much information from a typical group
 //! as from its noise, whatever the units, origins or correlations of the columns of Z were. A diagonal T is used where
-//! the structure, or elements that are held fixed, do not allow more.
+//! the structure, or elements that are held fixed, do not allow more. As the search moves, the coordinates are centred
+//! on it ([`Coordinates::around`]), so that strong random effects are about 1 as well.
 
 use crate::covstruct::Structure;
 use crate::criterion::{Derivatives, TermShape};

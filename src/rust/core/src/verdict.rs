@@ -48,7 +48,7 @@ pub struct Certificate {
     pub gradient: Vec<f64>,
     /// Eigenvalues of the Hessian there, ascending: the change of `-2 l` per squared relative change of parameters.
     pub eigenvalues: Vec<f64>,
-    /// Per term Lambda, in the engine's units.
+    /// Per term Lambda, of the columns that the objective began with.
     pub lambda: Vec<Vec<f64>>,
     /// The criterion.
     pub value: f64,
