@@ -1,9 +1,9 @@
 //! From the engine's units to the user's.
 
-use crate::criterion::{Criterion, Derivatives, Order, TermShape, Value};
+use crate::criterion::{Derivatives, Order, TermShape, Value};
 use crate::design::Design;
+use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::grouped::{conditional_modes, conditional_variances, Grouped};
 use crate::linalg::{axpy, block_diagonal, identity, matmul, square_size, transpose};
 use crate::params::{congruence_map, invert_lower};
 
@@ -33,21 +33,16 @@ pub struct Estimates {
 }
 
 /// Per term the lower-triangular U with `Lambda (user) = U Lambda (engine)`: scaling and whitening together.
-fn units(engine: &Grouped<'_>) -> Vec<Vec<f64>> {
-    let reduced = engine.reduced();
-    let root = reduced.scaling.w.sqrt();
+fn units(engine: &dyn Engine) -> Vec<Vec<f64>> {
+    let frame = engine.frame();
+    let root = frame.scaling.w.sqrt();
     let unit = |(t, z): (&Vec<f64>, &Vec<f64>)| -> Vec<f64> {
         t.iter()
             .enumerate()
             .map(|(k, v)| v / (z[k % z.len()] * root))
             .collect()
     };
-    reduced
-        .whitener
-        .iter()
-        .zip(&reduced.scaling.z)
-        .map(unit)
-        .collect()
+    frame.whitener.iter().zip(&frame.scaling.z).map(unit).collect()
 }
 
 /// `U A U'`.
@@ -60,7 +55,7 @@ fn congruence(u: &[f64], a: &[f64]) -> Vec<f64> {
 ///
 /// # Errors
 /// [`Error::Numerical`].
-pub fn to_engine(engine: &Grouped<'_>, lambda: &[Vec<f64>]) -> Result<Vec<Vec<f64>>> {
+pub fn to_engine(engine: &dyn Engine, lambda: &[Vec<f64>]) -> Result<Vec<Vec<f64>>> {
     let convert = |(l, u): (&Vec<f64>, Vec<f64>)| {
         let q = square_size(&u);
         Ok(matmul(&invert_lower(&u, q)?, l, q, q, q))
@@ -69,7 +64,7 @@ pub fn to_engine(engine: &Grouped<'_>, lambda: &[Vec<f64>]) -> Result<Vec<Vec<f6
 }
 
 /// Lambda in the user's units from the engine's.
-pub fn to_user(engine: &Grouped<'_>, lambda: &[Vec<f64>]) -> Vec<Vec<f64>> {
+pub fn to_user(engine: &dyn Engine, lambda: &[Vec<f64>]) -> Vec<Vec<f64>> {
     let convert =
         |(l, u): (&Vec<f64>, Vec<f64>)| matmul(&u, l, square_size(&u), square_size(&u), square_size(&u));
     lambda.iter().zip(units(engine)).map(convert).collect()
@@ -79,14 +74,14 @@ pub fn to_user(engine: &Grouped<'_>, lambda: &[Vec<f64>]) -> Vec<Vec<f64>> {
 ///
 /// # Errors
 /// [`Error::Numerical`] when an estimate cannot be represented in the user's units.
-pub fn estimates(engine: &mut Grouped<'_>, lambda: &[Vec<f64>]) -> Result<Estimates> {
+pub fn estimates(engine: &mut dyn Engine, lambda: &[Vec<f64>]) -> Result<Estimates> {
     let mut value = engine.value(lambda)?;
     let derivatives = engine.derivatives(Order::Hessian)?;
     let units = units(engine);
     let user = to_user(engine, lambda);
-    let (reduced, root) = (engine.reduced(), engine.root());
-    let (scaling, p) = (&reduced.scaling, reduced.p());
-    let kept = &reduced.kept;
+    let (frame, root) = (engine.frame(), engine.root());
+    let (scaling, p) = (&frame.scaling, frame.p());
+    let kept = &frame.kept;
     let beta: Vec<f64> = (0..p)
         .map(|j| root.beta[j] * (scaling.y / scaling.x[kept[j]]) + scaling.shift * scaling.constant[kept[j]])
         .collect();
@@ -122,7 +117,8 @@ pub fn estimates(engine: &mut Grouped<'_>, lambda: &[Vec<f64>]) -> Result<Estima
         .collect();
     let per_unit = scaling.w * scaling.y * scaling.y;
     let response = scaling.y * scaling.w.sqrt();
-    let modes = conditional_modes(engine)
+    let modes = engine
+        .conditional_modes()?
         .iter()
         .zip(&units)
         .map(|(b, u)| {
@@ -152,15 +148,12 @@ pub fn estimates(engine: &mut Grouped<'_>, lambda: &[Vec<f64>]) -> Result<Estima
 ///
 /// # Errors
 /// [`Error::Numerical`].
-pub fn conditional_variances_in_user_units(engine: &Grouped<'_>) -> Result<Vec<Vec<f64>>> {
+pub fn conditional_variances_in_user_units(engine: &mut dyn Engine) -> Result<Vec<Vec<f64>>> {
     let convert = |(v, u): (&Vec<f64>, Vec<f64>)| -> Vec<f64> {
         v.chunks_exact(u.len()).flat_map(|c| congruence(&u, c)).collect()
     };
-    Ok(conditional_variances(engine)?
-        .iter()
-        .zip(units(engine))
-        .map(convert)
-        .collect())
+    let variances = engine.conditional_variances()?;
+    Ok(variances.iter().zip(units(engine)).map(convert).collect())
 }
 
 /// Derivatives with respect to Psi in user's units: `Psi (engine) = U^-1 Psi (user) U^-T`.

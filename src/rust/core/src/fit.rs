@@ -4,19 +4,17 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use crate::covstruct::Structure;
-use crate::criterion::Criterion;
 use crate::design::{Design, Estimation};
 use crate::em::em_step;
+use crate::engine::{choose, Engine, Kind};
 use crate::error::{Error, Result};
 use crate::estimates::{conditional_variances_in_user_units, estimates, to_engine, Estimates};
-use crate::grouped::Grouped;
 use crate::linalg::{matmul, semidefinite_cholesky, transpose};
 use crate::multistart::{look_again, Looks};
 use crate::objective::{Objective, Observer};
 use crate::optimizer::{Method, Settings};
 use crate::parallel::Workers;
 use crate::params::Coordinates;
-use crate::reduction::reduce;
 use crate::verdict::{minimise_and_certify, Certificate, Verdict};
 
 /// What to fit and how.
@@ -55,6 +53,8 @@ pub struct Fit {
     pub certificate: Certificate,
     /// The columns of X that are not aliased.
     pub kept: Vec<usize>,
+    /// The engine that ran.
+    pub kind: Kind,
     /// Evaluations of the criterion.
     pub evaluations: usize,
     /// Sum of the logarithms of the weights.
@@ -77,9 +77,9 @@ pub fn fit(
 ) -> Result<Fit> {
     let start = Instant::now();
     let workers = Workers::new(threads_for(design, options.threads), stop)?;
-    let mut engine = engine(design, options, &workers)?;
+    let mut engine = choose(design, options.estimation, options.rank_tolerance, &workers)?;
     let reduction_seconds = start.elapsed().as_secs_f64();
-    let fit = fit_engine(design, &mut engine, options, observer)?;
+    let fit = fit_engine(design, engine.as_mut(), options, observer)?;
     Ok(Fit {
         reduction_seconds,
         ..fit
@@ -104,17 +104,10 @@ fn threads_for(design: &Design<'_>, threads: usize) -> usize {
     }
 }
 
-/// The engine of a design, checked and reduced.
-fn engine<'w>(design: &Design<'_>, options: &Options, workers: &'w Workers<'w>) -> Result<Grouped<'w>> {
-    design.check()?;
-    let reduced = reduce(design, options.rank_tolerance, workers)?;
-    Grouped::new(design, reduced, options.estimation, workers)
-}
-
 /// Fit a model whose data were reduced before.
 fn fit_engine(
     design: &Design<'_>,
-    engine: &mut Grouped<'_>,
+    engine: &mut dyn Engine,
     options: &Options,
     observer: Option<Observer<'_>>,
 ) -> Result<Fit> {
@@ -124,8 +117,8 @@ fn fit_engine(
         None => None,
     };
     let free: Vec<Vec<bool>> = design.terms.iter().map(|t| t.free.clone()).collect();
-    let work: usize = engine.reduced().levels.iter().map(|l| l.data.len()).sum();
-    let coordinates = Coordinates::new(engine.shapes(), &engine.reduced().gram, &free, start.as_deref())?;
+    let work = engine.work();
+    let coordinates = Coordinates::new(engine.shapes(), &engine.frame().gram, &free, start.as_deref())?;
     let (certificate, lambda, evaluations) = {
         let mut objective = Objective::new(engine, coordinates, observer);
         let mut x = objective.coordinates.start();
@@ -154,9 +147,10 @@ fn fit_engine(
     Ok(Fit {
         estimates,
         certificate,
-        kept: engine.reduced().kept.clone(),
+        kept: engine.frame().kept.clone(),
         evaluations,
-        log_weights: engine.reduced().log_weights,
+        log_weights: engine.frame().log_weights,
+        kind: engine.kind(),
         reduction_seconds: 0.0,
         optimisation_seconds: began.elapsed().as_secs_f64(),
     })
@@ -230,13 +224,13 @@ pub fn profile(
         start[target.term] = swap_first(&start[target.term], q, target.column);
     }
     let workers = Workers::new(threads_for(&design, options.threads), stop)?;
-    let mut engine = engine(&design, &options, &workers)?;
+    let mut engine = choose(&design, options.estimation, options.rank_tolerance, &workers)?;
     let mut points = Vec::new();
     for value in &target.values {
         let mut from = start.clone();
         from[target.term][held] = value.max(0.0).sqrt();
         options.start = Some(from);
-        let fit = fit_engine(&design, &mut engine, &options, observer)?;
+        let fit = fit_engine(&design, engine.as_mut(), &options, observer)?;
         points.push(ProfilePoint {
             value: *value,
             sigma2: fit.estimates.sigma2,
@@ -279,10 +273,10 @@ pub struct Evaluation {
 /// As [`fit`].
 pub fn evaluate(design: &Design<'_>, options: &Options, stop: &AtomicBool) -> Result<Evaluation> {
     let workers = Workers::new(threads_for(design, options.threads), stop)?;
-    let mut engine = engine(design, options, &workers)?;
+    let mut engine = choose(design, options.estimation, options.rank_tolerance, &workers)?;
     let lambda = start_lambda(design, options)?;
-    let at = to_engine(&engine, &lambda)?;
-    let estimates = estimates(&mut engine, &at)?;
+    let at = to_engine(engine.as_ref(), &lambda)?;
+    let estimates = estimates(engine.as_mut(), &at)?;
     let plain = Coordinates::plain(engine.shapes(), &lambda);
     let x = plain.start();
     Ok(Evaluation {
@@ -300,10 +294,10 @@ pub fn evaluate(design: &Design<'_>, options: &Options, stop: &AtomicBool) -> Re
 /// As [`fit`].
 pub fn variances(design: &Design<'_>, options: &Options, stop: &AtomicBool) -> Result<Vec<Vec<f64>>> {
     let workers = Workers::new(threads_for(design, options.threads), stop)?;
-    let mut engine = engine(design, options, &workers)?;
-    let at = to_engine(&engine, &start_lambda(design, options)?)?;
+    let mut engine = choose(design, options.estimation, options.rank_tolerance, &workers)?;
+    let at = to_engine(engine.as_ref(), &start_lambda(design, options)?)?;
     engine.value(&at)?;
-    conditional_variances_in_user_units(&engine)
+    conditional_variances_in_user_units(engine.as_mut())
 }
 
 fn start_lambda(design: &Design<'_>, options: &Options) -> Result<Vec<Vec<f64>>> {

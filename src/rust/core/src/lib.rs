@@ -22,7 +22,7 @@
 //!
 //! # The way of the data
 //!
-//! [`design`] -> [`grouping`] -> [`scaling`], [`rank`] -> [`reduction`] -> [`grouped`] (a [`criterion::Criterion`]) ->
+//! [`design`] -> [`grouping`] -> [`scaling`], [`rank`] -> [`reduction`] -> [`grouped`] (an [`engine::Engine`]) ->
 //! [`params`] -> [`em`], [`optimizer`] -> [`verdict`] -> [`multistart`] -> [`estimates`]; [`fit()`] goes all the way.
 //! [`memory`] looks ahead, [`parallel`] divides the work.
 
@@ -30,6 +30,7 @@ pub mod covstruct;
 pub mod criterion;
 pub mod design;
 pub mod em;
+pub mod engine;
 pub mod error;
 pub mod estimates;
 pub mod fit;

@@ -4,7 +4,8 @@ use std::cell::RefCell;
 
 use argmin::core::{CostFunction, Error as ArgminError, Gradient, Hessian};
 
-use crate::criterion::{Criterion, Derivatives, Order};
+use crate::criterion::{Derivatives, Order};
+use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::linalg::{identity, matmul, square_size};
 use crate::params::{invert_lower, Coordinates};
@@ -25,7 +26,7 @@ pub struct Progress {
 const UNEVEN: f64 = 1e3;
 
 struct State<'a> {
-    engine: &'a mut dyn Criterion,
+    engine: &'a mut dyn Engine,
     at: Vec<f64>,
     cost: f64,
     derivatives: Option<(Order, Derivatives)>,
@@ -61,11 +62,7 @@ pub struct Objective<'a> {
 
 impl<'a> Objective<'a> {
     /// An objective on an engine.
-    pub fn new(
-        engine: &'a mut dyn Criterion,
-        coordinates: Coordinates,
-        observer: Option<Observer<'a>>,
-    ) -> Self {
+    pub fn new(engine: &'a mut dyn Engine, coordinates: Coordinates, observer: Option<Observer<'a>>) -> Self {
         Objective {
             base: coordinates.clone(),
             columns: coordinates.terms.iter().map(|t| identity(t.shape.q)).collect(),

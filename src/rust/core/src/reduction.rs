@@ -7,6 +7,7 @@
 
 use crate::covstruct::Structure;
 use crate::design::{Column, Design};
+use crate::engine::Frame;
 use crate::error::{reserved, Error, Result};
 use crate::grouping::Tree;
 use crate::linalg::{axpy, dot, identity, matmul, qr_in_place, square_size, TriangleAccumulator};
@@ -46,34 +47,24 @@ impl LevelBlocks {
 /// A problem after reduction: everything the criterion depends on, in scaled units.
 #[derive(Debug, Clone)]
 pub struct Reduced {
-    /// Number of rows of the data.
-    pub n: usize,
-    /// The columns of X that are kept, in order.
-    pub kept: Vec<usize>,
+    /// Units and totals.
+    pub frame: Frame,
     /// The levels of the tree, outermost first.
     pub levels: Vec<LevelBlocks>,
     /// The triangle of `[X y]` that is orthogonal to all random effects, `(p+1) x (p+1)`, over kept columns.
     pub root: Vec<f64>,
     /// The triangle of all of `[X y]`, `(p+1) x (p+1)`, over kept columns.
     pub total: Vec<f64>,
-    /// `Z'Z` of each term, summed over rows, `q x q`, after `whitener`.
-    pub gram: Vec<Vec<f64>>,
-    /// Per term the lower-triangular `T` by which the columns of Z were multiplied, `q x q`.
-    pub whitener: Vec<Vec<f64>>,
-    /// Sum of the logarithms of the weights (original units).
-    pub log_weights: f64,
     /// Consecutive outermost nodes that are worked on together.
     pub chunks: Vec<std::ops::Range<usize>>,
     /// The groups.
     pub tree: Tree,
-    /// Shift and scale.
-    pub scaling: Scaling,
 }
 
 impl Reduced {
     /// The rank of X.
     pub fn p(&self) -> usize {
-        self.kept.len()
+        self.frame.p()
     }
 }
 
@@ -184,17 +175,19 @@ pub fn reduce(design: &Design<'_>, rank_tol: f64, workers: &Workers<'_>) -> Resu
     let (root, total) = assemble(design.p, &mut levels, pieces)?;
     let w = orthonormal_columns(design, &levels);
     let mut reduced = Reduced {
-        n: design.n(),
-        kept: (0..design.p).collect(),
+        frame: Frame {
+            n: design.n(),
+            kept: (0..design.p).collect(),
+            gram: Vec::new(),
+            whitener: w.iter().map(|w| identity(square_size(w))).collect(),
+            log_weights: design.weights.map_or(0.0, |w| w.iter().map(|v| v.ln()).sum()),
+            scaling,
+        },
         levels,
         root,
         total,
-        gram: Vec::new(),
-        whitener: w.iter().map(|w| identity(square_size(w))).collect(),
-        log_weights: design.weights.map_or(0.0, |w| w.iter().map(|v| v.ln()).sum()),
         chunks,
         tree,
-        scaling,
     };
     reduced.change_columns(&w);
     let kept = independent_columns(&reduced.total, design.p + 1, design.p, rank_tol);
@@ -322,8 +315,8 @@ impl Reduced {
                 }
             }
         }
-        self.gram = gram(levels, w.len());
-        for (whitener, w) in self.whitener.iter_mut().zip(w) {
+        self.frame.gram = gram(levels, w.len());
+        for (whitener, w) in self.frame.whitener.iter_mut().zip(w) {
             let q = square_size(w);
             *whitener = matmul(whitener, w, q, q, q);
         }
@@ -507,12 +500,12 @@ impl Reduced {
             }
             (level.width, level.data, level.start) = (width, data, start);
         }
-        self.kept = kept;
+        self.frame.kept = kept;
     }
 
     /// Something must be left to estimate the residual variance from.
     fn check_degrees_of_freedom(&self) -> Result<()> {
-        let (n, p) = (self.n, self.p());
+        let (n, p) = (self.frame.n, self.p());
         if n <= p {
             return Err(Error::invalid(
                 "degrees_of_freedom",

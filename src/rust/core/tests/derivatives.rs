@@ -6,6 +6,7 @@ mod support;
 use mixedlm_core::covstruct::Structure;
 use mixedlm_core::criterion::{Criterion, Order};
 use mixedlm_core::design::Estimation;
+use mixedlm_core::engine::Engine;
 use mixedlm_core::grouped::Grouped;
 use mixedlm_core::parallel::Workers;
 use mixedlm_core::params::Coordinates;
@@ -91,7 +92,7 @@ fn at_points(data: &Data, visit: Visit<'_>) {
         let reduced = reduce(&design, 1e-7, &workers).unwrap();
         let mut engine = Grouped::new(&design, reduced, estimation, &workers).unwrap();
         let free: Vec<Vec<bool>> = design.terms.iter().map(|_| vec![]).collect();
-        let coordinates = Coordinates::new(engine.shapes(), &engine.reduced().gram, &free, None).unwrap();
+        let coordinates = Coordinates::new(engine.shapes(), &engine.frame().gram, &free, None).unwrap();
         let start = coordinates.start();
         let random: Vec<f64> = (0..start.len())
             .map(|i| 0.3 + ((i * 37 + 11) % 17) as f64 / 9.0)

@@ -20,6 +20,7 @@ use std::ops::Range;
 use super::messages::{Inner, TangentParts};
 use super::{Direction, Grouped};
 use crate::criterion::{Derivatives, Order};
+use crate::engine::Engine;
 use crate::error::Result;
 use crate::linalg::{axpy, dot};
 use crate::parallel::Workers;

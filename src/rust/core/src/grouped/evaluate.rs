@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
-use super::{Grouped, Root};
+use super::Grouped;
 use crate::criterion::Value;
+use crate::engine::Root;
 use crate::error::{Error, Result};
 use crate::linalg::{dot, invert_upper, root_of_sum, solve_lower, TriangleAccumulator};
 use crate::parallel::Workers;
@@ -88,15 +89,9 @@ impl Grouped<'_> {
         let r2 = tri[p * d + p] * tri[p * d + p];
         let logdet_xvx = 2.0 * (0..p).map(|j| tri[j * d + j].abs().ln()).sum::<f64>();
         self.root = Root { beta, r_inverse, r2 };
-        let n = self.denominator();
-        let scaling = &self.reduced.scaling;
-        let log_r2 = r2.ln() + scaling.log_rss_factor();
-        let log_xvx = logdet_xvx + scaling.log_det_correction(&self.reduced.kept);
-        let criterion = n * (1.0 + (2.0 * std::f64::consts::PI / n).ln() + log_r2) + logdet_v
-            - self.reduced.log_weights
-            + self.estimation.reml_weight() * log_xvx;
+        let frame = &self.reduced.frame;
         Ok(Value {
-            criterion,
+            criterion: frame.criterion(self.estimation, r2, logdet_v, logdet_xvx),
             r2,
             logdet_v,
             logdet_xvx,

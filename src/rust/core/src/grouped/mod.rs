@@ -10,10 +10,9 @@ mod evaluate;
 mod messages;
 mod modes;
 
-pub use modes::{conditional_modes, conditional_variances};
-
 use crate::criterion::{Criterion, Derivatives, Order, TermShape, Value};
 use crate::design::{Design, Estimation};
+use crate::engine::{Engine, Frame, Kind, Root};
 use crate::error::{zeros, Error, Result};
 use crate::parallel::Workers;
 use crate::reduction::{LevelBlocks, Reduced};
@@ -23,17 +22,6 @@ use crate::reduction::{LevelBlocks, Reduced};
 struct Direction {
     level: usize,
     pairs: Vec<(usize, usize)>,
-}
-
-/// What is known at the root after going up.
-#[derive(Debug, Clone, Default)]
-pub struct Root {
-    /// Fixed effects, kept columns, scaled units.
-    pub beta: Vec<f64>,
-    /// Inverse of the triangle of `X'V^-1X`: `S` is this times its transpose.
-    pub r_inverse: Vec<f64>,
-    /// Generalised residual sum of squares, scaled units.
-    pub r2: f64,
 }
 
 /// What changes with the columns in use, as it was at first.
@@ -121,21 +109,6 @@ impl<'w> Grouped<'w> {
         &self.reduced
     }
 
-    /// What the last evaluation found at the root.
-    pub fn root(&self) -> &Root {
-        &self.root
-    }
-
-    /// `N` of the criterion.
-    pub fn denominator(&self) -> f64 {
-        self.estimation.denominator(self.reduced.n, self.reduced.p())
-    }
-
-    /// The estimation criterion.
-    pub fn estimation(&self) -> Estimation {
-        self.estimation
-    }
-
     /// Collect the factors of the terms of each level in one block-diagonal matrix.
     fn set_lambda(&mut self, lambda: &[Vec<f64>]) -> Result<()> {
         if lambda.len() != self.shapes.len() {
@@ -185,7 +158,7 @@ impl Criterion for Grouped<'_> {
     }
 
     fn information(&self) -> Vec<Vec<f64>> {
-        let mut all = self.reduced.gram.clone();
+        let mut all = self.reduced.frame.gram.clone();
         for (sum, level) in self.incoming.iter().zip(&self.reduced.levels) {
             for (t, offset) in &level.terms {
                 let q = self.shapes[*t].q;
@@ -205,14 +178,14 @@ impl Criterion for Grouped<'_> {
                 copy.extend_from_slice(&level.data);
                 blocks.push(copy);
             }
-            let whitener = reduced.whitener.clone();
+            let whitener = reduced.frame.whitener.clone();
             self.pristine = Some(Pristine { blocks, whitener });
         }
         if let Some(Pristine { blocks, whitener }) = &self.pristine {
             for (level, data) in reduced.levels.iter_mut().zip(blocks) {
                 level.data.copy_from_slice(data);
             }
-            reduced.whitener.clone_from(whitener);
+            reduced.frame.whitener.clone_from(whitener);
         }
         reduced.change_columns(w);
         Ok(())
@@ -225,5 +198,35 @@ impl Criterion for Grouped<'_> {
 
     fn derivatives(&mut self, order: Order) -> Result<Derivatives> {
         self.differentiate(order)
+    }
+}
+
+impl Engine for Grouped<'_> {
+    fn frame(&self) -> &Frame {
+        &self.reduced.frame
+    }
+
+    fn root(&self) -> &Root {
+        &self.root
+    }
+
+    fn estimation(&self) -> Estimation {
+        self.estimation
+    }
+
+    fn work(&self) -> usize {
+        self.reduced.levels.iter().map(|l| l.data.len()).sum()
+    }
+
+    fn kind(&self) -> Kind {
+        Kind::Grouped
+    }
+
+    fn conditional_modes(&self) -> Result<Vec<Vec<f64>>> {
+        Ok(modes::conditional_modes(self))
+    }
+
+    fn conditional_variances(&mut self) -> Result<Vec<Vec<f64>>> {
+        modes::conditional_variances(self)
     }
 }

@@ -2,6 +2,7 @@
 
 use super::evaluate::posterior;
 use super::Grouped;
+use crate::engine::Engine;
 use crate::error::Result;
 use crate::linalg::{axpy, dot, matmul, transpose};
 

@@ -5,7 +5,7 @@ use faer::prelude::Solve;
 use faer::{Mat, Side};
 use mixedlm_core::covstruct::Structure;
 use mixedlm_core::design::{Column, Design, Estimation, Factor, Term};
-use mixedlm_core::grouped::Grouped;
+use mixedlm_core::engine::Engine;
 
 /// Nested factors (levels from the outside in), terms `(factor, columns, structure)`, rows, columns of X.
 #[derive(Debug, Clone)]
@@ -139,7 +139,7 @@ impl Data {
 }
 
 /// `-2 l` from its definition, with V formed. `lambda` is in the engine's units.
-pub fn dense_criterion(data: &Data, engine: &Grouped<'_>, lambda: &[Vec<f64>]) -> f64 {
+pub fn dense_criterion(data: &Data, engine: &dyn Engine, lambda: &[Vec<f64>]) -> f64 {
     let design = data.design();
     let user = mixedlm_core::estimates::to_user(engine, lambda);
     let n = data.y.len();

@@ -1,0 +1,128 @@
+//! What a fit may ask of an engine beyond the criterion, and the choice of the engine.
+
+use crate::criterion::Criterion;
+use crate::design::{Design, Estimation};
+use crate::error::Result;
+use crate::grouped::Grouped;
+use crate::parallel::Workers;
+use crate::reduction::reduce;
+use crate::scaling::Scaling;
+
+/// The units in which an engine works, and what it knows of the data as a whole.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    /// Number of rows of the data.
+    pub n: usize,
+    /// The columns of X that are kept, in order.
+    pub kept: Vec<usize>,
+    /// `Z'Z` of each term, summed over rows, `q x q`, after `whitener`.
+    pub gram: Vec<Vec<f64>>,
+    /// Per term the lower-triangular `T` by which the columns of Z were multiplied, `q x q`.
+    pub whitener: Vec<Vec<f64>>,
+    /// Sum of the logarithms of the weights (original units).
+    pub log_weights: f64,
+    /// Shift and scale.
+    pub scaling: Scaling,
+}
+
+impl Frame {
+    /// The rank of X.
+    pub fn p(&self) -> usize {
+        self.kept.len()
+    }
+
+    /// `-2 l` in the units of the data, with all constants, from its parts in scaled units.
+    pub fn criterion(&self, estimation: Estimation, r2: f64, logdet_v: f64, logdet_xvx: f64) -> f64 {
+        let n = estimation.denominator(self.n, self.p());
+        let log_r2 = r2.ln() + self.scaling.log_rss_factor();
+        let log_xvx = logdet_xvx + self.scaling.log_det_correction(&self.kept);
+        n * (1.0 + (2.0 * std::f64::consts::PI / n).ln() + log_r2) + logdet_v - self.log_weights
+            + estimation.reml_weight() * log_xvx
+    }
+}
+
+/// The fixed effects and the residual at the last evaluation, in scaled units.
+#[derive(Debug, Clone, Default)]
+pub struct Root {
+    /// Fixed effects, kept columns.
+    pub beta: Vec<f64>,
+    /// A factor of `S = (X'V^-1X)^-1`, upper triangular: `S` is this times its transpose.
+    pub r_inverse: Vec<f64>,
+    /// Generalised residual sum of squares.
+    pub r2: f64,
+}
+
+/// Which engine ran, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Groups are independent, or nested in each other.
+    Grouped,
+    /// Two factors (indices in the design) are not nested.
+    Crossed {
+        /// The factors.
+        pair: (usize, usize),
+        /// How the system beyond the largest factor is stored.
+        storage: Storage,
+    },
+}
+
+/// How a symmetric system is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Storage {
+    /// All elements.
+    Dense,
+    /// Those that elimination in a good order fills.
+    Sparse,
+}
+
+/// An engine: a criterion with what estimates are made of.
+pub trait Engine: Criterion {
+    /// Units and totals.
+    fn frame(&self) -> &Frame;
+
+    /// Fixed effects and residual at the last evaluation.
+    fn root(&self) -> &Root;
+
+    /// ML or REML.
+    fn estimation(&self) -> Estimation;
+
+    /// How many numbers an evaluation works through.
+    fn work(&self) -> usize;
+
+    /// Which engine this is.
+    fn kind(&self) -> Kind;
+
+    /// Per term the conditional modes `b` at the last evaluation, `q x levels` column-major by code of the factor, scaled
+    /// units.
+    ///
+    /// # Errors
+    /// [`crate::Error::Numerical`].
+    fn conditional_modes(&self) -> Result<Vec<Vec<f64>>>;
+
+    /// Per term the conditional covariances of the random effects given y and beta, relative to sigma^2, at the last
+    /// evaluation, `q x q x levels` by code of the factor, scaled units.
+    ///
+    /// # Errors
+    /// [`crate::Error::Numerical`], [`crate::Error::Interrupted`].
+    fn conditional_variances(&mut self) -> Result<Vec<Vec<f64>>>;
+
+    /// `N` of the criterion.
+    fn denominator(&self) -> f64 {
+        self.estimation().denominator(self.frame().n, self.frame().p())
+    }
+}
+
+/// The engine for a design, checked and reduced.
+///
+/// # Errors
+/// [`crate::Error::InvalidInput`] for data or models that cannot be fitted, [`crate::Error::Interrupted`].
+pub fn choose<'w>(
+    design: &Design<'_>,
+    estimation: Estimation,
+    rank_tolerance: f64,
+    workers: &'w Workers<'w>,
+) -> Result<Box<dyn Engine + 'w>> {
+    design.check()?;
+    let reduced = reduce(design, rank_tolerance, workers)?;
+    Ok(Box::new(Grouped::new(design, reduced, estimation, workers)?))
+}
