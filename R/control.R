@@ -27,6 +27,12 @@ methods_known <- c("newton", "bfgs", "lbfgs", "nelder-mead", "em")
 #'   1e-15 and 0.1.
 #' @param progress (`logical(1)`) whether a fit that takes more than about two
 #'   seconds reports its progress. The default does so in interactive sessions.
+#' @param max_memory (`numeric(1)`, in bytes, or a string such as `"2GB"` or
+#'   `"500 MB"`) how much memory the computation may take. A model that needs more is
+#'   refused before any of it is taken, with the figure, by an error of class
+#'   `mixedlm_error_memory`. The units of a string are `B`, `KB`, `MB`, `GB` and
+#'   `TB`, each 1024 times the one before. Between 1 byte and 1e18. The default
+#'   `NULL` means half of the machine's memory.
 #' @return A list of class `mixedlm_control` with the checked settings.
 #' @section Errors: a setting of the wrong type or out of its range gives an
 #'   error of class `mixedlm_error_control`.
@@ -36,7 +42,8 @@ methods_known <- c("newton", "bfgs", "lbfgs", "nelder-mead", "em")
 #' mixedlm_control(maxit = 50, threads = 1)
 mixedlm_control <- function(maxit = NULL, tol = 1e-10, em_steps = NULL,
                             threads = getOption("mixedlm.threads", 2L),
-                            rank_tol = 1e-7, progress = interactive()) {
+                            rank_tol = 1e-7, progress = interactive(),
+                            max_memory = NULL) {
   if (!is.null(maxit)) {
     maxit <- control_integer(maxit, "maxit", 1, 1e6)
   }
@@ -50,7 +57,8 @@ mixedlm_control <- function(maxit = NULL, tol = 1e-10, em_steps = NULL,
       em_steps = em_steps,
       threads = limit_threads(control_integer(threads, "threads", 1, 1024)),
       rank_tol = control_number(rank_tol, "rank_tol", 1e-15, 0.1),
-      progress = control_flag(progress, "progress")
+      progress = control_flag(progress, "progress"),
+      max_memory = control_bytes(max_memory, "max_memory")
     ),
     class = "mixedlm_control"
   )
@@ -82,6 +90,33 @@ control_integer <- function(x, name, from, to) {
     ), argument = name)
   }
   as.integer(x)
+}
+
+# A number of bytes, or text such as "2GB" -> bytes; NULL stays.
+control_bytes <- function(x, name) {
+  if (is.null(x)) {
+    return(NULL)
+  }
+  bytes <- if (is_string(x)) bytes_of_text(x) else x
+  if (!is_number(bytes) || bytes < 1 || bytes > 1e18) {
+    abort("control", sprintf(
+      "`%s` must be a number of bytes between 1 and 1e18 or a string such as \"2GB\", not %s.",
+      name, describe(x)
+    ), argument = name)
+  }
+  as.double(bytes)
+}
+
+byte_units <- c("B", "KB", "MB", "GB", "TB")
+
+# NA when the text is not a number and a unit.
+bytes_of_text <- function(text) {
+  parts <- regmatches(text, regexec("^ *([0-9.]+(?:e[+-]?[0-9]+)?) *([KMGT]?)(i?)B *$", text, ignore.case = TRUE))[[1L]]
+  if (!length(parts)) {
+    return(NA_real_)
+  }
+  power <- match(paste0(toupper(parts[3L]), "B"), byte_units) - 1
+  suppressWarnings(as.numeric(parts[2L])) * 1024^power
 }
 
 control_flag <- function(x, name) {

@@ -150,6 +150,8 @@ bad <- list(
   list(quote(mixedlm_control(em_steps = NA)), "control", "em_steps"),
   list(quote(mixedlm_control(progress = "always")), "control", "progress"),
   list(quote(mixedlm_control(rank_tol = 2)), "control", "rank_tol"),
+  list(quote(mixedlm_control(max_memory = "plenty")), "control", "max_memory"),
+  list(quote(mixedlm(y ~ x, d, groups = "g", control = list(max_memory = -1))), "control", "max_memory"),
   list(quote(mixedlm(y ~ x, d, groups = "g", fe_pen = 1)), "argument", "fe_pen"),
   list(quote(mixedlm(y ~ x, d, groups = "g", reml = FALSE)), "argument", "REML"),
   list(quote(mixedlm(y ~ x, d, group = "g", wieghts = x)), "argument", "weights"),

@@ -7,6 +7,22 @@ test_that("settings are checked and kept", {
   expect_output(print(control), "em_steps")
 })
 
+test_that("memory is given in bytes or in words", {
+  expect_null(mixedlm_control()$max_memory)
+  expect_identical(mixedlm_control(max_memory = 5e9)$max_memory, 5e9)
+  for (text in c("2GB", "2 gb", " 2048 MB", "2097152KB", "2GiB", "2147483648 B", "2147483648B")) {
+    expect_identical(mixedlm_control(max_memory = text)$max_memory, 2^31)
+  }
+  expect_identical(mixedlm_control(max_memory = "0.5TB")$max_memory, 2^39)
+  bad <- list(
+    "much", "2", "GB", "-1GB", "1.2.3GB", "2 XB", "0MB", "1e30TB", "", "1GB 2MB", NA_character_,
+    0, -5, Inf, NA, TRUE, c(1, 2), list(1)
+  )
+  for (value in bad) {
+    expect_error(mixedlm_control(max_memory = value), "max_memory", class = "mixedlm_error_control")
+  }
+})
+
 test_that("the threads of the option and of the environment are obeyed", {
   withr_env <- function(value, code) {
     old <- Sys.getenv(c("OMP_THREAD_LIMIT", "_R_CHECK_LIMIT_CORES_"), unset = NA)
