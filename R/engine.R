@@ -29,6 +29,7 @@ engine_options <- function(reml, method, control, start) {
     reml = reml, method = method, maxit = maxit, tol = control$tol,
     em_steps = control$em_steps, rank_tol = control$rank_tol,
     threads = control$threads, progress = control$progress,
+    max_memory = control$max_memory,
     start = if (is.null(start)) NULL else as.double(start)
   )
 }
@@ -41,14 +42,23 @@ engine_fit <- function(design, reml, method, control, start = NULL, free = NULL)
   beta[raw$kept] <- raw$beta
   raw$beta <- beta
   raw$method <- method
-  raw$engine <- "grouped"
-  raw$reason <- if (length(design$factors) > 1L) "nested factors" else "one grouping factor"
+  raw$engine <- raw$engine %||% "grouped"
+  raw$reason <- engine_reason(raw, design)
   raw$threads <- control$threads
   names(raw$seconds) <- c("reduction", "optimisation")
   raw$messages <- character()
   tell_aliased(design, raw)
   warn_verdict(raw, options$maxit)
   raw
+}
+
+# Why the core took the engine that it took.
+engine_reason <- function(raw, design) {
+  if (identical(raw$engine, "crossed")) {
+    names <- vapply(design$factors[raw$crossed_pair], `[[`, "", "name")
+    return(paste0("factors ", paste0("\"", names, "\"", collapse = " and "), " are crossed"))
+  }
+  if (length(design$factors) > 1L) "nested factors" else "one grouping factor"
 }
 
 # Refits with one relative variance held at each of `values`.

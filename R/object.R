@@ -31,8 +31,17 @@
 #' | `fitted`, `y` | fitted values (fixed effects, random effects, offset) and response, one per row used |
 #' | `weights`, `offset` | prior weights and offset, or `NULL` |
 #' | `free`, `start`, `control` | as given |
-#' | `optinfo` | how the fit ended: `verdict`, `decrement`, `eigenvalues`, `iterations`, `evaluations`, `method`, `engine`, `reason`, `threads`, `seconds` (of the reduction and of the optimisation), `messages` |
-#' | `group_name`, `group_sizes` | name of the grouping of the model's independent parts, and `min`, `max`, `mean` and number `n` of their rows |
+#' | `optinfo` | how the fit ended: `verdict`, `decrement`, `eigenvalues`, `iterations`, `evaluations`, `method`, `engine`, `reason`, `structure` (see below), `threads`, `seconds` (of the reduction and of the optimisation), `messages` |
+#' | `group_name`, `group_sizes` | name of the grouping of the model's independent parts, and `min`, `max`, `mean` and number `n` of their rows; all rows are one group where no factor holds the others, as for crossed factors |
+#'
+#' @section Engines:
+#' `optinfo$engine` tells which of two ways of evaluating the criterion was taken; the
+#' criterion, and all that is made of it, are the same. `"grouped"`: one
+#' grouping factor, or factors nested in each other; `optinfo$reason` says
+#' which. `"crossed"`: some factors are not nested; `optinfo$reason` names two
+#' of them, as in `factors "s" and "d" are crossed`, and `optinfo$structure` says
+#' how the part of the system beyond the largest factor was stored: `"dense"`
+#' or `"sparse"` (`""` for the grouped engine).
 #'
 #' @section Verdicts:
 #' | `optinfo$verdict` | meaning |
@@ -102,7 +111,8 @@ new_mixedlm <- function(call, parsed, design, raw, reml, method, control,
       verdict = raw$verdict, decrement = raw$decrement,
       eigenvalues = raw$hessian_eigenvalues, iterations = raw$iterations,
       evaluations = raw$evaluations, method = raw$method %||% method,
-      engine = raw$engine, reason = raw$reason, threads = raw$threads,
+      engine = raw$engine, reason = raw$reason,
+      structure = raw$structure %||% "", threads = raw$threads,
       seconds = raw$seconds, messages = raw$messages
     ),
     group_name = group_label_of(parsed, design, outer),
@@ -221,10 +231,10 @@ component_variances <- function(random, psi) {
 # The name that the groups go by in tables: as given with `groups`, else the
 # name of the outermost factor.
 group_label_of <- function(parsed, design, outer) {
-  if (is.null(parsed$groups) && outer > 0L) {
-    return(design$factors[[outer]]$name)
+  if (!is.null(parsed$groups)) {
+    return(parsed$group_name %||% "Group")
   }
-  parsed$group_name %||% "Group"
+  if (outer > 0L) design$factors[[outer]]$name else "Group"
 }
 
 # Without a group-level factor the groups are `groups` where they were given;

@@ -63,6 +63,21 @@ test_that("the groups are statsmodels' groups", {
   expect_equal(dim(only$cov_re), c(0L, 0L))
 })
 
+test_that("without a factor that holds the others all rows are one group", {
+  d <- plain_data("Penicillin", "lme4")
+  p <- parse_formula(diameter ~ 1 + (1 | plate) + (1 | sample))
+  design <- build_design(p, model_frame(p, d))
+  expect_identical(outer_factor(design), 0L)
+  expect_identical(group_label_of(p, design, 0L), "Group")
+  expect_equal(group_sizes(p, design, 0L), c(min = 144, max = 144, mean = 144, n = 1))
+  expect_identical(vapply(random_terms(design, 0L), `[[`, "", "role"), c("vcomp", "vcomp"))
+  # a factor of one level holds all of them
+  d$one <- "x"
+  p <- parse_formula(diameter ~ 1 + (1 | plate) + (1 | sample) + (1 | one))
+  design <- build_design(p, model_frame(p, d))
+  expect_identical(design$factors[[outer_factor(design)]]$name, "one")
+})
+
 test_that("random effects of a group come with those of its components", {
   pastes <- plain_data("Pastes", "lme4")
   fit <- mixedlm(strength ~ 1, pastes, groups = "batch", re_formula = ~1, vc_formula = list(cask = ~ 0 + cask))
