@@ -10,7 +10,9 @@
 #'   the columns of the design, or `NULL`.
 #' @param cov_re (`matrix`) values for the covariance matrix of the random
 #'   effects of one group, square, or a single number for a random intercept; or
-#'   `NULL`.
+#'   `NULL`. Where the model has terms of slopes on factors that are nested in the
+#'   groups or crossed, it may be larger: these terms follow as further blocks,
+#'   in the order in which [summary.mixedlm()] lists them.
 #' @param vcomp (`numeric`) one value for each variance component, in the order
 #'   of the fit or by name; or `NULL`.
 #' @return A list of class `mixedlm_params` with these three elements.

@@ -10,8 +10,10 @@
 #'
 #' @param fitted (`mixedlm`) a fit.
 #' @param re_ix which variance. For `vtype = "re"` the position of the random
-#'   effect in `cov_re`, *counted from 0*, or its name; for `vtype = "vc"` the
-#'   name of a variance component, or its position from 0. When missing, the first.
+#'   effect in `cov_re`, *counted from 0*, or its name; slopes on crossed or nested
+#'   factors, which are not in `cov_re`, follow, with the names that they have in
+#'   [summary.mixedlm()]. For `vtype = "vc"` the name of a variance component, or
+#'   its position from 0. When missing, the first.
 #' @param vtype (`character(1)`) `"re"` or `"vc"`.
 #' @param num_low,num_high (`integer(1)`) number of points below and above the
 #'   estimate.
@@ -93,14 +95,19 @@ profile_distance <- function(value, argument) {
 
 # Which element of which term is meant: term, column, variance, label.
 profile_target <- function(fit, re_ix, vtype) {
-  role <- if (vtype == "re") "cov_re" else "vcomp"
-  terms <- has_role(field(fit, "random"), role)
+  random <- field(fit, "random")
+  own <- has_role(random, if (vtype == "re") "cov_re" else "vcomp")
+  other <- if (vtype == "re") has_role(random, "other")
   rows <- varcomp_rows(fit)
-  rows <- rows[rows$term %in% terms & rows$row == rows$column, ]
-  names <- if (vtype == "re") rownames(field(fit, "cov_re")) else names(field(fit, "vcomp"))
+  rows <- rows[rows$row == rows$column, ]
+  names <- c(
+    if (vtype == "re") rownames(field(fit, "cov_re")) else names(field(fit, "vcomp")),
+    sub(" Var$", "", rows$label[rows$term %in% other])
+  )
+  rows <- rows[rows$term %in% c(own, other), ]
   if (!length(names)) {
     abort("profile", paste0(
-      "The fit has no ", if (vtype == "re") "group-level random effects" else "variance components",
+      "The fit has no ", if (vtype == "re") "random effects of groups" else "variance components",
       "; `vtype` is \"", vtype, "\"."
     ), argument = "vtype")
   }

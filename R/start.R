@@ -125,16 +125,22 @@ factors_of_params <- function(start, design, roles) {
 }
 
 # The parts of a matrix for all group-level effects that belong to each term.
+# When it is larger, the terms of other factors that are not components follow.
 cov_re_blocks <- function(cov_re, design, roles, argument) {
   out <- vector("list", length(design$terms))
-  at <- which(vapply(roles, `[[`, "", "role") == "cov_re")
-  q <- vapply(design$terms[at], n_columns, 0L)
+  role <- vapply(roles, `[[`, "", "role")
+  at <- which(role == "cov_re")
   if (is.null(cov_re) || (!length(at) && !length(cov_re))) {
     return(out)
   }
+  q <- vapply(design$terms, n_columns, 0L)
+  if (nrow(cov_re) > sum(q[at])) {
+    at <- c(at, which(role == "other"))
+  }
+  q <- q[at]
   if (nrow(cov_re) != sum(q)) {
     abort(argument, sprintf(
-      "`%s`: `cov_re` must be %d x %d, one row for each random effect of a group, not %d x %d.",
+      "`%s`: `cov_re` must be %d x %d, one row for each random effect, not %d x %d.",
       argument, sum(q), sum(q), nrow(cov_re), ncol(cov_re)
     ), argument = argument)
   }

@@ -70,6 +70,20 @@ test_that("start is read from lme4's theta and from statsmodels' scale alike", {
   )
 })
 
+test_that("slopes on factors that are not the groups follow in cov_re", {
+  crossed <- model(NULL, NULL, y ~ x + (x | g) + (1 | f), NULL)
+  expect_identical(vapply(crossed$terms, function(t) length(t$columns), 0L), 2:1)
+  from <- mixedlm_params(cov_re = matrix(c(4, 2, 2, 10), 2), vcomp = c(f = 9))
+  expect_equal(set_parameters(crossed, from, NULL)$start, c(2, 1, 3, 3))
+  masked <- set_parameters(crossed, NULL, mixedlm_params(cov_re = diag(2)))
+  expect_identical(structures(masked), c("diagonal", "unstructured"))
+  expect_error(set_parameters(crossed, mixedlm_params(cov_re = diag(3)), NULL), "2 x 2", class = "mixedlm_error_start")
+  # below the groups: the groups' own effects alone, or all of them
+  below <- model(NULL, NULL, y ~ x + (1 | g) + (0 + x | g:f), NULL)
+  expect_equal(set_parameters(below, mixedlm_params(cov_re = 4), NULL)$start[2L], 2)
+  expect_equal(set_parameters(below, mixedlm_params(cov_re = diag(c(4, 9))), NULL)$start, c(3, 2))
+})
+
 test_that("a fixed effect that is held moves into the offset and comes back", {
   made <- set_parameters(model(), mixedlm_params(fe_params = c(1, 0.5)), mixedlm_params(fe_params = c(1, 0)))
   expect_identical(made$held, c(NA, 0.5))
