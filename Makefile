@@ -4,11 +4,12 @@
 SHELL = /bin/sh
 TASKS = tools/make
 
-.PHONY: help demo test dist install wrappers document authors clean
+.PHONY: help demo test bench dist install wrappers document authors clean
 
 help:
 	@echo "make demo       install what is missing, install the package, run the models of the README"
 	@echo "make test       install what is missing, check and test the Rust and the R code"
+	@echo "make bench      install what is missing, install the package, run bench/ (an hour)"
 	@echo "make install    install the package into R's library"
 	@echo "make dist       build dist/mixedlm_<version>.tar.gz with all crates inside"
 	@echo "make wrappers   write R/extendr-wrappers.R from the Rust crate"
@@ -21,6 +22,9 @@ demo:
 
 test:
 	@sh $(TASKS)/test.sh
+
+bench:
+	@sh $(TASKS)/bench.sh
 
 install:
 	@sh $(TASKS)/install.sh
