@@ -2,6 +2,7 @@
 
 use extendr_api::prelude::*;
 use mixedlm_core::design::Design;
+use mixedlm_core::engine::Kind;
 use mixedlm_core::error::zeros;
 use mixedlm_core::estimates::fitted;
 use mixedlm_core::fit::{Evaluation, Fit, ProfilePoint};
@@ -31,6 +32,13 @@ pub fn fit_list(design: &Design<'_>, fit: &Fit) -> Result<List> {
         let q = t.columns.len();
         matrix(b, q, b.len() / q.max(1))
     });
+    let (engine, pair, storage) = match fit.kind {
+        Kind::Grouped => ("grouped", Vec::new(), ""),
+        Kind::Crossed { pair, storage } => {
+            let pair = vec![pair.0 as i32 + 1, pair.1 as i32 + 1];
+            ("crossed", pair, storage.name())
+        }
+    };
     Ok(list!(
         status = "ok",
         beta = e.beta.clone(),
@@ -55,6 +63,9 @@ pub fn fit_list(design: &Design<'_>, fit: &Fit) -> Result<List> {
         dr2_psi = e.derivatives.r2_gradient.clone(),
         b = List::from_values(modes),
         fitted = rows,
+        engine = engine,
+        crossed_pair = pair,
+        structure = storage,
         verdict = c.verdict.name(),
         decrement = c.decrement,
         scaled_gradient = c.gradient.clone(),

@@ -150,6 +150,14 @@ impl Structure {
         }
     }
 
+    /// One common diagonal for a variance component, in place: the root of the mean square.
+    pub fn average(self, q: usize, lambda: &mut [f64]) {
+        if self == Structure::Scalar {
+            let mean = (0..q).map(|j| lambda[j * q + j].powi(2)).sum::<f64>() / q as f64;
+            (0..q).for_each(|j| lambda[j * q + j] = mean.sqrt());
+        }
+    }
+
     /// The projection of a symmetric matrix on the structure, in place: the off-diagonal is dropped, or the diagonal
     /// averaged.
     pub fn project(self, q: usize, psi: &mut [f64]) {

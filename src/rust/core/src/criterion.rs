@@ -4,11 +4,14 @@ use crate::covstruct::Structure;
 use crate::error::Result;
 
 /// How many derivatives are wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Order {
     /// Gradient only.
     Gradient,
-    /// Gradient and Hessian.
+    /// Gradient and average information, which costs little more than the gradient and is close enough for steps; engines
+    /// may give the Hessian instead.
+    Average,
+    /// Gradient and exact Hessian.
     Hessian,
 }
 

@@ -1,9 +1,11 @@
 //! What a fit may ask of an engine beyond the criterion, and the choice of the engine.
 
-use crate::criterion::Criterion;
+use crate::criterion::{Criterion, Order};
+use crate::crossed::Crossed;
 use crate::design::{Design, Estimation};
 use crate::error::Result;
 use crate::grouped::Grouped;
+use crate::grouping::Tree;
 use crate::parallel::Workers;
 use crate::reduction::reduce;
 use crate::scaling::Scaling;
@@ -106,23 +108,55 @@ pub trait Engine: Criterion {
     /// [`crate::Error::Numerical`], [`crate::Error::Interrupted`].
     fn conditional_variances(&mut self) -> Result<Vec<Vec<f64>>>;
 
+    /// Per term a Lambda to start from, where the engine has a better one than the noise of a level; scaled units.
+    fn start(&self) -> Option<Vec<Vec<f64>>> {
+        None
+    }
+
+    /// The derivatives that steps are made from: the exact Hessian unless it is expensive.
+    fn stepping(&self) -> Order {
+        Order::Hessian
+    }
+
     /// `N` of the criterion.
     fn denominator(&self) -> f64 {
         self.estimation().denominator(self.frame().n, self.frame().p())
     }
 }
 
-/// The engine for a design, checked and reduced.
+/// What an engine is made with.
+#[derive(Debug, Clone, Copy)]
+pub struct Making {
+    /// ML or REML.
+    pub estimation: Estimation,
+    /// See [`crate::Options`].
+    pub rank_tolerance: f64,
+    /// The most bytes that it may take.
+    pub max_memory: f64,
+}
+
+/// The engine for a design, checked and reduced: the grouped one where all factors are nested, else the crossed one.
 ///
 /// # Errors
 /// [`crate::Error::InvalidInput`] for data or models that cannot be fitted, [`crate::Error::Interrupted`].
 pub fn choose<'w>(
     design: &Design<'_>,
-    estimation: Estimation,
-    rank_tolerance: f64,
+    making: Making,
     workers: &'w Workers<'w>,
 ) -> Result<Box<dyn Engine + 'w>> {
     design.check()?;
-    let reduced = reduce(design, rank_tolerance, workers)?;
-    Ok(Box::new(Grouped::new(design, reduced, estimation, workers)?))
+    let mut used = vec![false; design.factors.len()];
+    design.terms.iter().for_each(|t| used[t.factor] = true);
+    match Tree::build(&design.factors, &used)? {
+        Ok(tree) => {
+            let reduced = reduce(design, tree, making.rank_tolerance, making.max_memory, workers)?;
+            Ok(Box::new(Grouped::new(
+                design,
+                reduced,
+                making.estimation,
+                workers,
+            )?))
+        }
+        Err(pair) => Ok(Box::new(Crossed::new(design, pair, making, workers)?)),
+    }
 }

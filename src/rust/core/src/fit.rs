@@ -6,10 +6,11 @@ use std::time::Instant;
 use crate::covstruct::Structure;
 use crate::design::{Design, Estimation};
 use crate::em::em_step;
-use crate::engine::{choose, Engine, Kind};
+use crate::engine::{choose, Engine, Kind, Making};
 use crate::error::{Error, Result};
 use crate::estimates::{conditional_variances_in_user_units, estimates, to_engine, Estimates};
 use crate::linalg::{matmul, semidefinite_cholesky, transpose};
+use crate::memory::half_of_machine;
 use crate::multistart::{look_again, Looks};
 use crate::objective::{Objective, Observer};
 use crate::optimizer::{Method, Settings};
@@ -30,6 +31,18 @@ pub struct Options {
     pub rank_tolerance: f64,
     /// Threads.
     pub threads: usize,
+    /// The most bytes that a model may take.
+    pub max_memory: f64,
+}
+
+impl Options {
+    fn making(&self) -> Making {
+        Making {
+            estimation: self.estimation,
+            rank_tolerance: self.rank_tolerance,
+            max_memory: self.max_memory,
+        }
+    }
 }
 
 impl Default for Options {
@@ -40,6 +53,7 @@ impl Default for Options {
             start: None,
             rank_tolerance: 1e-7,
             threads: 1,
+            max_memory: half_of_machine(),
         }
     }
 }
@@ -77,7 +91,7 @@ pub fn fit(
 ) -> Result<Fit> {
     let start = Instant::now();
     let workers = Workers::new(threads_for(design, options.threads), stop)?;
-    let mut engine = choose(design, options.estimation, options.rank_tolerance, &workers)?;
+    let mut engine = choose(design, options.making(), &workers)?;
     let reduction_seconds = start.elapsed().as_secs_f64();
     let fit = fit_engine(design, engine.as_mut(), options, observer)?;
     Ok(Fit {
@@ -119,12 +133,20 @@ fn fit_engine(
     let free: Vec<Vec<bool>> = design.terms.iter().map(|t| t.free.clone()).collect();
     let work = engine.work();
     let coordinates = Coordinates::new(engine.shapes(), &engine.frame().gram, &free, start.as_deref())?;
+    let moments = match start {
+        Some(_) => None,
+        None => engine.start(),
+    };
     let (certificate, lambda, evaluations) = {
         let mut objective = Objective::new(engine, coordinates, observer);
-        let mut x = objective.coordinates.start();
+        let mut x = match &moments {
+            Some(lambda) => objective.coordinates.from_engine(lambda),
+            None => objective.coordinates.start(),
+        };
         let parameters = x.len();
         if start.is_none() && options.settings.method != Method::Em {
-            for _ in 0..options.settings.em_steps.unwrap_or_else(|| em_steps(work)) {
+            let steps = if moments.is_some() { 0 } else { em_steps(work) };
+            for _ in 0..options.settings.em_steps.unwrap_or(steps) {
                 x = em_step(&objective, &x)?;
             }
         }
@@ -224,7 +246,7 @@ pub fn profile(
         start[target.term] = swap_first(&start[target.term], q, target.column);
     }
     let workers = Workers::new(threads_for(&design, options.threads), stop)?;
-    let mut engine = choose(&design, options.estimation, options.rank_tolerance, &workers)?;
+    let mut engine = choose(&design, options.making(), &workers)?;
     let mut points = Vec::new();
     for value in &target.values {
         let mut from = start.clone();
@@ -273,7 +295,7 @@ pub struct Evaluation {
 /// As [`fit`].
 pub fn evaluate(design: &Design<'_>, options: &Options, stop: &AtomicBool) -> Result<Evaluation> {
     let workers = Workers::new(threads_for(design, options.threads), stop)?;
-    let mut engine = choose(design, options.estimation, options.rank_tolerance, &workers)?;
+    let mut engine = choose(design, options.making(), &workers)?;
     let lambda = start_lambda(design, options)?;
     let at = to_engine(engine.as_ref(), &lambda)?;
     let estimates = estimates(engine.as_mut(), &at)?;
@@ -294,7 +316,7 @@ pub fn evaluate(design: &Design<'_>, options: &Options, stop: &AtomicBool) -> Re
 /// As [`fit`].
 pub fn variances(design: &Design<'_>, options: &Options, stop: &AtomicBool) -> Result<Vec<Vec<f64>>> {
     let workers = Workers::new(threads_for(design, options.threads), stop)?;
-    let mut engine = choose(design, options.estimation, options.rank_tolerance, &workers)?;
+    let mut engine = choose(design, options.making(), &workers)?;
     let at = to_engine(engine.as_ref(), &start_lambda(design, options)?)?;
     engine.value(&at)?;
     conditional_variances_in_user_units(engine.as_mut())

@@ -52,11 +52,11 @@ fn nesting(fine: &Factor<'_>, coarse: &Factor<'_>) -> Option<Vec<u32>> {
 }
 
 impl Tree {
-    /// Order factors by nesting.
+    /// Order factors by nesting; two factors that are not nested (indices) where there are such.
     ///
     /// # Errors
-    /// [`Error::InvalidInput`] (`"crossed"`) when two factors are not nested.
-    pub fn build(factors: &[Factor<'_>], used: &[bool]) -> Result<Tree> {
+    /// [`Error::Bug`] when there is no factor.
+    pub fn build(factors: &[Factor<'_>], used: &[bool]) -> Result<std::result::Result<Tree, (usize, usize)>> {
         let mut order: Vec<usize> = (0..factors.len()).filter(|f| used[*f]).collect();
         order.sort_by_key(|f| factors[*f].levels);
         let mut chain: Vec<usize> = Vec::new();
@@ -68,10 +68,7 @@ impl Tree {
                 continue;
             };
             let Some(map) = nesting(&factors[f], &factors[last]) else {
-                return Err(Error::invalid(
-                    "crossed",
-                    format!("factors {} and {} are crossed", last + 1, f + 1),
-                ));
+                return Ok(Err((last.min(f), last.max(f))));
             };
             if factors[f].levels == factors[last].levels && nesting(&factors[last], &factors[f]).is_some() {
                 same.push((f, chain.len() - 1, map));
@@ -101,12 +98,12 @@ impl Tree {
             return Err(Error::Bug("a tree without factors".to_string()));
         };
         let (row_order, row_start) = sort_rows(factors[leaf].codes, &position[leaf].1);
-        Ok(Tree {
+        Ok(Ok(Tree {
             levels,
             position,
             row_order,
             row_start,
-        })
+        }))
     }
 
     /// The children of a node, on the level below `depth`.
@@ -221,7 +218,9 @@ mod tests {
     #[test]
     fn nested_factors_become_levels_whatever_their_order() {
         let (a, b) = ([1, 1, 2, 2, 2, 1], [3, 1, 2, 4, 2, 3]);
-        let tree = Tree::build(&[factor(&b), factor(&a)], &[true, true]).unwrap();
+        let tree = Tree::build(&[factor(&b), factor(&a)], &[true, true])
+            .unwrap()
+            .unwrap();
         assert_eq!(tree.levels.len(), 2);
         assert_eq!(tree.levels[0].factor, 1);
         assert_eq!(tree.levels[1].code, vec![0, 2, 1, 3]);
@@ -233,16 +232,20 @@ mod tests {
     #[test]
     fn the_same_partition_twice_is_one_level() {
         let (a, b) = ([1, 1, 2, 3], [2, 2, 3, 1]);
-        let tree = Tree::build(&[factor(&a), factor(&b)], &[true, true]).unwrap();
+        let tree = Tree::build(&[factor(&a), factor(&b)], &[true, true])
+            .unwrap()
+            .unwrap();
         assert_eq!(tree.levels.len(), 1);
         assert_eq!(tree.position[1].1, vec![2, 0, 1]);
         assert!(tree.row_order.is_none());
     }
 
     #[test]
-    fn crossed_factors_are_refused() {
+    fn crossed_factors_are_named() {
         let (a, b) = ([1, 1, 2, 2], [1, 2, 1, 2]);
-        let error = Tree::build(&[factor(&a), factor(&b)], &[true, true]).unwrap_err();
-        assert_eq!(error.what(), "crossed");
+        let pair = Tree::build(&[factor(&a), factor(&b)], &[true, true])
+            .unwrap()
+            .unwrap_err();
+        assert_eq!(pair, (0, 1));
     }
 }

@@ -22,12 +22,13 @@
 //!
 //! # The way of the data
 //!
-//! [`design`] -> [`grouping`] -> [`scaling`], [`rank`] -> [`reduction`] -> [`grouped`] (an [`engine::Engine`]) ->
+//! [`design`] -> [`grouping`] -> [`scaling`], [`rank`], [`reader`] -> [`reduction`] -> [`grouped`] (an [`engine::Engine`]) ->
 //! [`params`] -> [`em`], [`optimizer`] -> [`verdict`] -> [`multistart`] -> [`estimates`]; [`fit()`] goes all the way.
 //! [`memory`] looks ahead, [`parallel`] divides the work.
 
 pub mod covstruct;
 pub mod criterion;
+pub mod crossed;
 pub mod design;
 pub mod em;
 pub mod engine;
@@ -45,6 +46,7 @@ pub mod optimizer;
 pub mod parallel;
 pub mod params;
 pub mod rank;
+pub mod reader;
 pub mod reduction;
 pub mod scaling;
 pub mod verdict;

@@ -64,19 +64,32 @@ impl Plan {
         if self.bytes() <= limit {
             return Ok(());
         }
-        let gib = |bytes: f64| bytes / (1u64 << 30) as f64;
-        Err(Error::invalid(
-            "memory",
-            format!(
-                "this model needs about {:.1} GiB of memory ({:.1} for the data, {:.1} for sums over groups), more than \
-                 the {:.1} GiB it may take",
-                gib(self.bytes()),
-                gib(self.data),
-                gib(self.sums),
-                gib(limit)
-            ),
+        let largest = if self.data >= self.sums {
+            "the reduced groups"
+        } else {
+            "sums over groups"
+        };
+        let gib = self.data.max(self.sums) / GIB;
+        Err(refuse(
+            self.bytes(),
+            limit,
+            &format!("{gib:.2} GiB of it for {largest}"),
         ))
     }
+}
+
+const GIB: f64 = (1u64 << 30) as f64;
+
+/// The error of a model that needs `bytes` where it may take `limit`, with what causes it.
+pub fn refuse(bytes: f64, limit: f64, cause: &str) -> Error {
+    Error::invalid(
+        "memory",
+        format!(
+            "this model needs about {:.2} GiB of memory ({cause}), more than the {:.2} GiB it may take",
+            bytes / GIB,
+            limit / GIB
+        ),
+    )
 }
 
 /// Half of the machine's memory, in bytes.
@@ -113,7 +126,7 @@ mod tests {
                 levels: 2,
             }],
         };
-        let tree = Tree::build(&design.factors, &[true]).unwrap();
+        let tree = Tree::build(&design.factors, &[true]).unwrap().unwrap();
         let small = Plan::of(&design, &tree);
         assert!(small.check(1e8).is_ok());
         assert_eq!(small.chunks, 64);

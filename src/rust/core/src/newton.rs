@@ -10,6 +10,7 @@ use argmin::core::{
     TerminationReason, TerminationStatus, KV,
 };
 
+use crate::criterion::Order;
 use crate::error::Result;
 use crate::linalg::{axpy, dot, symmetric_eigen, Eigen};
 use crate::objective::Objective;
@@ -238,7 +239,7 @@ where
 /// Those of the objective.
 pub fn polish(objective: &Objective<'_>, mut x: Vec<f64>, steps: usize) -> Result<Vec<f64>> {
     for _ in 0..steps {
-        let (g, h) = objective.curvature(&x)?;
+        let (g, h) = objective.curvature(&x, Order::Hessian)?;
         let before = symmetric_eigen(&h, x.len())?;
         let cutoff = WEAK * largest_eigenvalue(&before);
         let reached = decrement_above(&g, &before, cutoff);
@@ -253,7 +254,7 @@ pub fn polish(objective: &Objective<'_>, mut x: Vec<f64>, steps: usize) -> Resul
         if !new.is_finite() || new > old + 1e-13 * old.abs().max(1.0) {
             break;
         }
-        let (g, h) = objective.curvature(&trial)?;
+        let (g, h) = objective.curvature(&trial, Order::Hessian)?;
         let after = symmetric_eigen(&h, x.len())?;
         if after.values[0] < -cutoff || decrement_above(&g, &after, cutoff) >= reached {
             break;

@@ -176,7 +176,7 @@ impl<'a> Objective<'a> {
         }
         let mut state = self.state.borrow_mut();
         if let Some((known, derivatives)) = &state.derivatives {
-            if *known == order || *known == Order::Hessian {
+            if *known >= order {
                 return Ok(derivatives.clone());
             }
         }
@@ -185,12 +185,17 @@ impl<'a> Objective<'a> {
         Ok(derivatives)
     }
 
-    /// Gradient and Hessian in the free parameters.
+    /// What steps are made from.
+    pub fn stepping(&self) -> Order {
+        self.state.borrow().engine.stepping()
+    }
+
+    /// Gradient and Hessian (or what is close to it, by `order`) in the free parameters.
     ///
     /// # Errors
     /// As [`Objective::derivatives`].
-    pub fn curvature(&self, x: &[f64]) -> Result<(Vec<f64>, Vec<f64>)> {
-        let derivatives = self.derivatives(x, Order::Hessian)?;
+    pub fn curvature(&self, x: &[f64], order: Order) -> Result<(Vec<f64>, Vec<f64>)> {
+        let derivatives = self.derivatives(x, order)?;
         Ok((
             self.coordinates.gradient(x, &derivatives),
             self.coordinates.hessian(x, &derivatives),
@@ -229,7 +234,7 @@ impl Hessian for Shared<'_, '_> {
     type Hessian = Vec<Vec<f64>>;
 
     fn hessian(&self, x: &Vec<f64>) -> std::result::Result<Vec<Vec<f64>>, ArgminError> {
-        let (_, h) = self.0.curvature(x)?;
+        let (_, h) = self.0.curvature(x, self.0.stepping())?;
         Ok(h.chunks_exact(x.len().max(1)).map(<[f64]>::to_vec).collect())
     }
 }

@@ -370,6 +370,11 @@ impl Coordinates {
             .collect()
     }
 
+    /// Free parameters from factors in the engine's units.
+    pub fn from_engine(&self, lambda: &[Vec<f64>]) -> Vec<f64> {
+        self.pack(&self.whitened_from(lambda))
+    }
+
     /// Free parameters from whitened factors.
     pub fn pack(&self, whitened: &[Vec<f64>]) -> Vec<f64> {
         let of = |(t, l): (&TermCoordinates, &Vec<f64>)| -> Vec<f64> {

@@ -6,15 +6,16 @@
 //! is passed on, as a triangle, to the group's ancestor, where the same happens again, and at last to the root.
 
 use crate::covstruct::Structure;
-use crate::design::{Column, Design};
+use crate::design::{Column, Design, Term};
 use crate::engine::Frame;
 use crate::error::{reserved, Error, Result};
 use crate::grouping::Tree;
 use crate::linalg::{axpy, dot, identity, matmul, qr_in_place, square_size, TriangleAccumulator};
-use crate::memory::{half_of_machine, Plan};
+use crate::memory::Plan;
 use crate::parallel::{chunks, Workers};
 use crate::params::triangular_whitener;
 use crate::rank::independent_columns;
+use crate::reader::{RowReader, LOCAL_ROWS};
 use crate::scaling::Scaling;
 
 /// The kept rows of all nodes of one level.
@@ -68,102 +69,44 @@ impl Reduced {
     }
 }
 
-/// Where a column of a block comes from.
-enum Source<'a> {
-    One { inverse: f64 },
-    Values { values: &'a [f64], inverse: f64 },
-    Response { inverse: f64 },
+/// The columns of Z with their divisors, those of the innermost level first.
+fn columns_inside_out<'a>(
+    design: &Design<'a>,
+    scaling: &Scaling,
+    levels: &[LevelBlocks],
+) -> Vec<(Column<'a>, f64)> {
+    let terms = levels.iter().rev().flat_map(|level| &level.terms);
+    terms
+        .flat_map(|(t, _)| {
+            design.terms[*t]
+                .columns
+                .iter()
+                .copied()
+                .zip(scaling.z[*t].iter().copied())
+        })
+        .collect()
 }
 
-/// Reads scaled, weighted rows of the design.
-struct Rows<'a> {
-    design: &'a Design<'a>,
-    sources: Vec<Source<'a>>,
-    shift: f64,
-    inverse_weight: f64,
-}
-
-impl<'a> Rows<'a> {
-    fn new(design: &'a Design<'a>, scaling: &Scaling, levels: &[LevelBlocks]) -> Self {
-        let mut sources = Vec::new();
-        for level in levels.iter().rev() {
-            for (t, _) in &level.terms {
-                for (column, divisor) in design.terms[*t].columns.iter().zip(&scaling.z[*t]) {
-                    sources.push(source(design, *column, *divisor));
-                }
-            }
-        }
-        for (j, divisor) in scaling.x.iter().enumerate() {
-            sources.push(source(design, Column::Fixed(j), *divisor));
-        }
-        sources.push(Source::Response {
-            inverse: 1.0 / scaling.y,
-        });
-        Rows {
-            design,
-            sources,
-            shift: scaling.shift,
-            inverse_weight: 1.0 / scaling.w,
-        }
-    }
-
-    /// Fill `out` (`rows x width`, column-major) with the rows that `row` names.
-    fn gather(&self, rows: usize, row: impl Fn(usize) -> usize, roots: &mut Vec<f64>, out: &mut Vec<f64>) {
-        out.clear();
-        out.reserve(rows * self.sources.len());
-        for s in &self.sources {
-            match s {
-                Source::One { inverse } => out.extend((0..rows).map(|_| *inverse)),
-                Source::Values { values, inverse } => {
-                    out.extend((0..rows).map(|i| values[row(i)] * inverse));
-                }
-                Source::Response { inverse } => {
-                    let y = |i| (self.design.adjusted_response(row(i)) - self.shift) * inverse;
-                    out.extend((0..rows).map(y));
-                }
-            }
-        }
-        let Some(w) = self.design.weights else {
-            return;
-        };
-        roots.clear();
-        roots.extend((0..rows).map(|i| (w[row(i)] * self.inverse_weight).sqrt()));
-        for column in out.chunks_exact_mut(rows.max(1)) {
-            for (v, r) in column.iter_mut().zip(roots.iter()) {
-                *v *= r;
-            }
-        }
-    }
-}
-
-fn source<'a>(design: &Design<'a>, column: Column<'a>, divisor: f64) -> Source<'a> {
-    let inverse = 1.0 / divisor;
-    match design.z_column(column) {
-        None => Source::One { inverse },
-        Some(values) => Source::Values { values, inverse },
-    }
-}
-
-/// The widest local matrix, in rows; larger groups are read in pieces.
-const LOCAL_ROWS: usize = 1024;
-
-/// Reduce a design whose factors are nested.
+/// Reduce a design whose factors are nested as `tree` says.
 ///
 /// # Errors
-/// [`Error::InvalidInput`]: `"crossed"`, `"memory"`, `"degrees_of_freedom"`, `"perfect_fit"`.
-pub fn reduce(design: &Design<'_>, rank_tol: f64, workers: &Workers<'_>) -> Result<Reduced> {
-    let mut used = vec![false; design.factors.len()];
-    design.terms.iter().for_each(|t| used[t.factor] = true);
-    let tree = Tree::build(&design.factors, &used)?;
+/// [`Error::InvalidInput`]: `"memory"`, `"degrees_of_freedom"`, `"perfect_fit"`.
+pub fn reduce(
+    design: &Design<'_>,
+    tree: Tree,
+    rank_tol: f64,
+    max_memory: f64,
+    workers: &Workers<'_>,
+) -> Result<Reduced> {
     let plan = Plan::of(design, &tree);
-    plan.check(half_of_machine())?;
+    plan.check(max_memory)?;
     let scaling = Scaling::of(design);
     let mut levels = layout(design, &tree);
     // a chunk is worth its triangle only if it has many more rows than that
     let least = 16_384.max(200 * (design.p + 1));
     let chunks = chunks(tree.outer_sizes().into_iter(), least, plan.chunks);
     let pieces = {
-        let rows = Rows::new(design, &scaling, &levels);
+        let rows = RowReader::new(design, &scaling, columns_inside_out(design, &scaling, &levels));
         let job = Job {
             tree: &tree,
             levels: &levels,
@@ -291,8 +234,7 @@ fn orthonormal_columns(design: &Design<'_>, levels: &[LevelBlocks]) -> Vec<Vec<f
         let q = term.columns.len();
         let rows = design.factors[term.factor].levels as f64;
         let mean: Vec<f64> = sum.iter().map(|v| v / rows).collect();
-        let wanted = q > 1 && term.structure == Structure::Unstructured && !term.free.contains(&false);
-        let t = if wanted {
+        let t = if wants_orthonormal_columns(term) {
             triangular_whitener(&mean, q)
         } else {
             None
@@ -362,7 +304,7 @@ fn add_gram(level: &LevelBlocks, first: usize, q: usize, sum: &mut [f64]) {
 struct Job<'a> {
     tree: &'a Tree,
     levels: &'a [LevelBlocks],
-    rows: &'a Rows<'a>,
+    rows: &'a RowReader<'a>,
     p: usize,
 }
 
@@ -506,28 +448,16 @@ impl Reduced {
     /// Something must be left to estimate the residual variance from.
     fn check_degrees_of_freedom(&self) -> Result<()> {
         let (n, p) = (self.frame.n, self.p());
-        if n <= p {
-            return Err(Error::invalid(
-                "degrees_of_freedom",
-                format!("{n} rows do not determine {p} fixed effects and a residual variance"),
-            ));
-        }
+        check_degrees_of_freedom(n, &self.total)?;
         let random: usize = self
             .levels
             .iter()
             .flat_map(|l| l.rows.iter())
             .map(|r| *r as usize)
             .sum();
-        let (d, tolerance) = (p + 1, 1e-14);
+        let d = p + 1;
         let response = self.total[p * d..].iter().map(|v| v * v).sum::<f64>().sqrt();
-        let left = self.total[p * d + p].abs();
-        if response == 0.0 || left <= tolerance * response {
-            return Err(Error::invalid(
-                "perfect_fit",
-                "the fixed effects fit the response exactly: there is no variance to estimate",
-            ));
-        }
-        if n > p + random && self.root[p * d + p].abs() <= tolerance * response {
+        if n > p + random && self.root[p * d + p].abs() <= PERFECT * response {
             return Err(Error::invalid(
                 "perfect_fit",
                 "fixed and random effects fit the response exactly: the likelihood has no maximum",
@@ -535,4 +465,39 @@ impl Reduced {
         }
         Ok(())
     }
+}
+
+/// A residual of this size, relative to the response, is rounding.
+const PERFECT: f64 = 1e-14;
+
+/// More rows than fixed effects, and a response that the fixed effects do not fit exactly: from the triangle of all of
+/// `[X y]` over the columns of X that are kept.
+///
+/// # Errors
+/// [`Error::InvalidInput`] (`"degrees_of_freedom"`, `"perfect_fit"`).
+pub fn check_degrees_of_freedom(n: usize, total: &[f64]) -> Result<()> {
+    let d = square_size(total);
+    let p = d - 1;
+    if n <= p {
+        return Err(Error::invalid(
+            "degrees_of_freedom",
+            format!("{n} rows do not determine {p} fixed effects and a residual variance"),
+        ));
+    }
+    let y = &total[(d - 1) * d..];
+    let response = y.iter().map(|v| v * v).sum::<f64>().sqrt();
+    let left = y[d - 1].abs();
+    if response == 0.0 || left <= PERFECT * response {
+        return Err(Error::invalid(
+            "perfect_fit",
+            "the fixed effects fit the response exactly: there is no variance to estimate",
+        ));
+    }
+    Ok(())
+}
+
+/// Whether the columns of a term may be replaced by combinations of them.
+pub fn wants_orthonormal_columns(term: &Term<'_>) -> bool {
+    let unrestricted = !term.free.contains(&false);
+    term.columns.len() > 1 && term.structure == Structure::Unstructured && unrestricted
 }

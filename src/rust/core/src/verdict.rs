@@ -162,7 +162,7 @@ fn certify(objective: &Objective<'_>, x: &[f64], iterations: usize, tolerance: f
     if x.is_empty() {
         return Ok(certificate);
     }
-    let (g, h) = objective.curvature(x)?;
+    let (g, h) = objective.curvature(x, Order::Hessian)?;
     let n = x.len();
     let eigen = symmetric_eigen(&h, n)?;
     let reached = decrement(&g, &eigen);

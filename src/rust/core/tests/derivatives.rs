@@ -4,19 +4,18 @@
 mod support;
 
 use mixedlm_core::covstruct::Structure;
-use mixedlm_core::criterion::{Criterion, Order};
+use mixedlm_core::criterion::Order;
 use mixedlm_core::design::Estimation;
-use mixedlm_core::engine::Engine;
-use mixedlm_core::grouped::Grouped;
+use mixedlm_core::engine::{choose, Engine, Kind, Making, Storage};
 use mixedlm_core::parallel::Workers;
 use mixedlm_core::params::Coordinates;
-use mixedlm_core::reduction::reduce;
 use std::sync::atomic::AtomicBool;
-use support::{dense_criterion, Data, Shape};
+use support::{dense_criterion, Data, Meeting, Shape};
 
 const BOTH: [Estimation; 2] = [Estimation::Ml, Estimation::Reml];
 
 fn shapes() -> Vec<Shape> {
+    use Meeting::Anywhere;
     use Structure::*;
     vec![
         Shape {
@@ -24,48 +23,56 @@ fn shapes() -> Vec<Shape> {
             terms: vec![(0, 1, Unstructured)],
             rows: 40,
             p: 2,
+            ..Default::default()
         },
         Shape {
             levels: vec![6],
             terms: vec![(0, 2, Unstructured)],
             rows: 45,
             p: 3,
+            ..Default::default()
         },
         Shape {
             levels: vec![9],
             terms: vec![(0, 3, Unstructured)],
             rows: 30,
             p: 2,
+            ..Default::default()
         },
         Shape {
             levels: vec![5],
             terms: vec![(0, 1, Unstructured), (0, 2, Diagonal)],
             rows: 40,
             p: 2,
+            ..Default::default()
         },
         Shape {
             levels: vec![5],
             terms: vec![(0, 3, Scalar), (0, 1, Unstructured)],
             rows: 40,
             p: 1,
+            ..Default::default()
         },
         Shape {
             levels: vec![3, 8],
             terms: vec![(0, 1, Unstructured), (1, 1, Unstructured)],
             rows: 50,
             p: 2,
+            ..Default::default()
         },
         Shape {
             levels: vec![3, 9],
             terms: vec![(1, 2, Unstructured), (0, 2, Unstructured)],
             rows: 60,
             p: 3,
+            ..Default::default()
         },
         Shape {
             levels: vec![2, 5, 11],
             terms: vec![(0, 2, Unstructured), (1, 1, Unstructured), (2, 2, Diagonal)],
             rows: 70,
             p: 2,
+            ..Default::default()
         },
         Shape {
             levels: vec![2, 4, 8, 16],
@@ -77,11 +84,85 @@ fn shapes() -> Vec<Shape> {
             ],
             rows: 90,
             p: 2,
+            ..Default::default()
+        },
+        // crossed
+        Shape {
+            levels: vec![12],
+            others: vec![(7, Anywhere)],
+            terms: vec![(0, 1, Unstructured), (1, 1, Unstructured)],
+            rows: 60,
+            p: 2,
+        },
+        Shape {
+            levels: vec![10],
+            others: vec![(6, Anywhere), (4, Anywhere)],
+            terms: vec![(0, 2, Unstructured), (1, 2, Unstructured), (2, 1, Unstructured)],
+            rows: 90,
+            p: 3,
+        },
+        Shape {
+            levels: vec![10],
+            others: vec![(8, Anywhere)],
+            terms: vec![
+                (0, 1, Unstructured),
+                (0, 2, Unstructured),
+                (1, 2, Diagonal),
+                (1, 1, Scalar),
+            ],
+            rows: 80,
+            p: 2,
+        },
+        // several rows of a cell are reduced
+        Shape {
+            levels: vec![5],
+            others: vec![(4, Anywhere)],
+            terms: vec![(0, 2, Unstructured), (1, 1, Unstructured)],
+            rows: 150,
+            p: 2,
+        },
+        // nested within crossed
+        Shape {
+            levels: vec![3, 9],
+            others: vec![(5, Anywhere)],
+            terms: vec![(0, 1, Unstructured), (1, 2, Unstructured), (2, 1, Unstructured)],
+            rows: 80,
+            p: 2,
+        },
+        // differences instead of the formula
+        Shape {
+            levels: vec![12],
+            others: vec![(6, Anywhere)],
+            terms: vec![(0, 3, Diagonal), (1, 2, Scalar)],
+            rows: 90,
+            p: 2,
         },
     ]
 }
 
-type Visit<'a> = &'a mut dyn FnMut(&mut Grouped<'_>, &Coordinates, Vec<f64>, &str);
+/// Larger ones, with few meetings: these are stored sparse.
+fn sparse_shapes() -> Vec<Shape> {
+    use Meeting::Nearby;
+    use Structure::Unstructured;
+    vec![
+        Shape {
+            levels: vec![220],
+            others: vec![(180, Nearby)],
+            terms: vec![(0, 1, Unstructured), (1, 1, Unstructured)],
+            rows: 500,
+            p: 2,
+        },
+        Shape {
+            levels: vec![220],
+            others: vec![(180, Nearby), (60, Nearby)],
+            terms: vec![(0, 2, Unstructured), (1, 2, Unstructured), (2, 1, Unstructured)],
+            rows: 600,
+            p: 2,
+        },
+    ]
+}
+
+type Visit<'a> = &'a mut dyn FnMut(&mut dyn Engine, &Coordinates, Vec<f64>, &str);
 
 /// Call `visit` at regular, near-singular and singular parameters, ML and REML.
 fn at_points(data: &Data, visit: Visit<'_>) {
@@ -89,8 +170,13 @@ fn at_points(data: &Data, visit: Visit<'_>) {
     let stop = AtomicBool::new(false);
     let workers = Workers::new(1, &stop).unwrap();
     for estimation in BOTH {
-        let reduced = reduce(&design, 1e-7, &workers).unwrap();
-        let mut engine = Grouped::new(&design, reduced, estimation, &workers).unwrap();
+        let making = Making {
+            estimation,
+            rank_tolerance: 1e-7,
+            max_memory: 1e9,
+        };
+        let mut engine = choose(&design, making, &workers).unwrap();
+        let engine = engine.as_mut();
         let free: Vec<Vec<bool>> = design.terms.iter().map(|_| vec![]).collect();
         let coordinates = Coordinates::new(engine.shapes(), &engine.frame().gram, &free, None).unwrap();
         let start = coordinates.start();
@@ -100,15 +186,18 @@ fn at_points(data: &Data, visit: Visit<'_>) {
         let near: Vec<f64> = start.iter().map(|v| v * 1e-4 + 1e-5).collect();
         let mut singular = random.clone();
         singular[0] = 0.0;
+        let mut last = random.clone();
+        last[start.len() - 1] = 0.0;
         let zero = vec![0.0; start.len()];
         for (name, x) in [
             ("start", start),
             ("random", random),
             ("near-singular", near),
             ("singular", singular),
+            ("singular at the end", last),
             ("zero", zero),
         ] {
-            visit(&mut engine, &coordinates, x, name);
+            visit(engine, &coordinates, x, name);
         }
     }
 }
@@ -118,8 +207,42 @@ fn closest(ours: f64, theirs: f64, scale: f64) -> f64 {
 }
 
 #[test]
+fn each_shape_gets_its_engine() {
+    let kinds = |shapes: Vec<Shape>| -> Vec<Kind> {
+        let mut kinds = Vec::new();
+        for shape in shapes {
+            let data = Data::new(&shape, false);
+            let mut last = None;
+            at_points(&data, &mut |engine, _, _, _| last = Some(engine.kind()));
+            kinds.extend(last);
+        }
+        kinds
+    };
+    for (kind, shape) in kinds(shapes()).iter().zip(shapes()) {
+        let dense = matches!(
+            kind,
+            Kind::Crossed {
+                storage: Storage::Dense,
+                ..
+            }
+        );
+        assert_eq!(dense, !shape.others.is_empty(), "{kind:?} {shape:?}");
+    }
+    for (i, kind) in kinds(sparse_shapes()).into_iter().enumerate() {
+        let sparse = matches!(
+            kind,
+            Kind::Crossed {
+                storage: Storage::Sparse,
+                ..
+            }
+        );
+        assert!(sparse, "{kind:?} {i}");
+    }
+}
+
+#[test]
 fn the_criterion_equals_the_dense_one() {
-    for shape in shapes() {
+    for shape in shapes().into_iter().chain(sparse_shapes()) {
         for weighted in [false, true] {
             let data = Data::new(&shape, weighted);
             at_points(&data, &mut |engine, coordinates, x, name| {
@@ -137,7 +260,7 @@ fn the_criterion_equals_the_dense_one() {
 
 #[test]
 fn the_gradient_is_the_derivative_of_the_criterion() {
-    for shape in shapes() {
+    for shape in shapes().into_iter().chain(sparse_shapes()) {
         let data = Data::new(&shape, true);
         at_points(&data, &mut |engine, coordinates, x, name| {
             engine.value(&coordinates.lambda(&x)).unwrap();
@@ -171,7 +294,7 @@ fn the_gradient_is_the_derivative_of_the_criterion() {
 
 #[test]
 fn the_hessian_is_the_derivative_of_the_gradient() {
-    for shape in shapes() {
+    for shape in shapes().into_iter().chain(sparse_shapes()) {
         let data = Data::new(&shape, false);
         at_points(&data, &mut |engine, coordinates, x, name| {
             engine.value(&coordinates.lambda(&x)).unwrap();
@@ -208,6 +331,7 @@ fn the_threads_do_not_change_a_bit() {
         terms: vec![(0, 2, Structure::Unstructured), (1, 1, Structure::Unstructured)],
         rows: 60_000,
         p: 3,
+        ..Default::default()
     };
     let data = Data::new(&shape, true);
     let design = data.design();

@@ -346,18 +346,21 @@ fn conditional_variances_equal_the_dense_ones() {
             terms: vec![(0, 2, Unstructured)],
             rows: 45,
             p: 2,
+            ..Default::default()
         },
         Shape {
             levels: vec![3, 9],
             terms: vec![(1, 2, Unstructured), (0, 2, Unstructured)],
             rows: 60,
             p: 2,
+            ..Default::default()
         },
         Shape {
             levels: vec![2, 4, 12],
             terms: vec![(0, 1, Unstructured), (1, 2, Diagonal), (2, 1, Unstructured)],
             rows: 50,
             p: 1,
+            ..Default::default()
         },
     ] {
         let data = Data::new(&shape, true);

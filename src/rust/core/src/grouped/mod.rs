@@ -197,7 +197,12 @@ impl Criterion for Grouped<'_> {
     }
 
     fn derivatives(&mut self, order: Order) -> Result<Derivatives> {
-        self.differentiate(order)
+        // the exact Hessian costs no more than an approximation
+        self.differentiate(if order == Order::Average {
+            Order::Hessian
+        } else {
+            order
+        })
     }
 }
 

@@ -7,13 +7,30 @@ use mixedlm_core::covstruct::Structure;
 use mixedlm_core::design::{Column, Design, Estimation, Factor, Term};
 use mixedlm_core::engine::Engine;
 
-/// Nested factors (levels from the outside in), terms `(factor, columns, structure)`, rows, columns of X.
-#[derive(Debug, Clone)]
+/// How the levels of a factor that is not nested meet the rows.
+#[derive(Debug, Clone, Copy)]
+pub enum Meeting {
+    /// Any row may have any level.
+    Anywhere,
+    /// Neighbouring rows have neighbouring levels.
+    Nearby,
+}
+
+/// Nested factors (levels from the outside in) and others, terms `(factor, columns, structure)`, rows, columns of X.
+#[derive(Debug, Clone, Default)]
 pub struct Shape {
     pub levels: Vec<usize>,
+    pub others: Vec<(usize, Meeting)>,
     pub terms: Vec<(usize, usize, Structure)>,
     pub rows: usize,
     pub p: usize,
+}
+
+impl Shape {
+    fn all_levels(&self) -> Vec<usize> {
+        let others = self.others.iter().map(|o| o.0);
+        self.levels.iter().copied().chain(others).collect()
+    }
 }
 
 pub struct Data {
@@ -63,11 +80,24 @@ impl Data {
             codes.insert(0, current.iter().map(|f| *f as i32 + 1).collect());
             below = *l;
         }
+        for (l, meeting) in &shape.others {
+            let level = |i: usize, u: f64| {
+                let here = i * l / n;
+                let first = i == 0 || here != (i - 1) * l / n;
+                match meeting {
+                    Meeting::Anywhere if i < *l => i,
+                    Meeting::Anywhere => (u * *l as f64) as usize,
+                    Meeting::Nearby if first => here,
+                    Meeting::Nearby => (here + (u * 2.5) as usize).min(l - 1),
+                }
+            };
+            codes.push((0..n).map(|i| level(i, r.uniform()) as i32 + 1).collect());
+        }
+        let counts: Vec<usize> = shape.all_levels();
         let z: Vec<f64> = (0..3 * n).map(|_| r.normal()).collect();
         let mut x = vec![1.0; n];
         x.extend((0..(shape.p - 1) * n).map(|_| 5.0 + r.normal()));
-        let mut effects: Vec<Vec<f64>> = shape
-            .levels
+        let mut effects: Vec<Vec<f64>> = counts
             .iter()
             .map(|l| (0..2 * l).map(|_| r.normal()).collect())
             .collect();
@@ -103,7 +133,8 @@ impl Data {
     }
 
     pub fn design(&self) -> Design<'_> {
-        let mut seen = vec![0; self.shape.levels.len()];
+        let levels = self.shape.all_levels();
+        let mut seen = vec![0; levels.len()];
         Design {
             y: &self.y,
             x: &self.x,
@@ -128,7 +159,7 @@ impl Data {
             factors: self
                 .codes
                 .iter()
-                .zip(&self.shape.levels)
+                .zip(&levels)
                 .map(|(codes, levels)| Factor {
                     codes,
                     levels: *levels,

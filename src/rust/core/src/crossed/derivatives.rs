@@ -1,0 +1,443 @@
+//! The gradient with respect to Psi.
+//!
+//! With `V_0 = I + Z_0 Psi_0 Z_0'` of the leading factor alone, `K_i = (I + G_i Psi_0)^-1`, `H_i = K_i G_i` and
+//! `F_i = K_i Z_i'Z_R` (so that `Z_i'V_0^-1Z_i = H_i`, `Z_i'V_0^-1Z_R = F_i`), the blocks of `W = Z'V^-1Z` are
+//!
+//! ```text
+//! W_ij = H_i 1{i = j} - F_i Lambda S^-1 Lambda'F_j'        leading levels
+//! W_kl = Lambda^-T (1{k = l} - S^-1)_kl Lambda^-1          nodes
+//! W_ki = Lambda^-T S^-1_k. Lambda'F_i'
+//! ```
+//!
+//! and the gradient is `G = sum_l [ W_ll - (N/r2) e_l e_l' - 1{REML} U_l S U_l' ]` with `e = Z'V^-1(y - X beta)`,
+//! `U = Z'V^-1X`. Of S^-1 only the elements on the pattern of its factor are needed. Where a direction of Psi of a node
+//! factor is (almost) zero, W is taken at a Psi that is larger there by [`FLOOR`], in units of the information of a level:
+//! the relative error is of that size.
+
+use super::evaluate::{add_gram, split_at_ends};
+use super::{many_identities, per_level, Crossed};
+use crate::criterion::{Derivatives, Order};
+use crate::error::{zeros, Result};
+use crate::linalg::{axpy, dot, identity, matmul, symmetric_eigen, transpose};
+use crate::params::{invert_lower, triangular_whitener};
+
+/// The least Psi, in units of the information of a level, at which W is computed.
+const FLOOR: f64 = 1e-8;
+
+/// What the gradient and the curvature share.
+pub(super) struct Sweep {
+    /// Per block a square factor of Psi (floored), and its inverse; the identity for the leading one.
+    pub roots: Vec<Vec<f64>>,
+    /// `F_i Lambda` per entry of the layout's `touch`, as its cross-products are laid out.
+    pub f: Vec<f64>,
+    /// Per leading level `H_i` and `Y_i = F_i Lambda S^-1 Lambda'F_i'`.
+    pub h: Vec<f64>,
+    /// See `h`.
+    pub y: Vec<f64>,
+    /// Per block the inverse of `roots`.
+    pub inverse_roots: Vec<Vec<f64>>,
+}
+
+/// `L' A L` for `q x q` matrices.
+pub(super) fn sandwich(l: &[f64], a: &[f64], q: usize) -> Vec<f64> {
+    matmul(&transpose(l, q, q), &matmul(a, l, q, q, q), q, q, q)
+}
+
+impl Crossed<'_> {
+    /// Gradient, and a Hessian of the kind that is asked for, at the last evaluation.
+    pub(super) fn differentiate(&mut self, order: Order) -> Result<Derivatives> {
+        if order == Order::Hessian && !self.exact {
+            return self.differentiate_by_differences();
+        }
+        let sources = self.sources()?;
+        let sweep = self.sweep()?;
+        let gradient = self.gradient(&sources, &sweep);
+        let curvature = match order {
+            Order::Gradient => Default::default(),
+            Order::Average => self.curvature(&sources, None)?,
+            Order::Hessian => self.curvature(&sources, Some(&sweep))?,
+        };
+        Ok(Derivatives {
+            gradient: self.by_terms_of_blocks(&gradient),
+            hessian: curvature.hessian,
+            r2_gradient: curvature.r2_gradient,
+            beta_gradient: curvature.beta_gradient,
+        })
+    }
+
+    /// From matrices per block to those of its terms.
+    fn by_terms_of_blocks(&self, gradient: &[Vec<f64>]) -> Vec<Vec<f64>> {
+        let mut all = vec![Vec::new(); self.shapes.len()];
+        for (g, block) in gradient.iter().zip(&self.blocks) {
+            for (t, columns) in block.term_columns() {
+                let (q, first) = (columns.len(), columns.start);
+                all[t] = (0..q * q)
+                    .map(|k| g[(first + k / q) * block.q + first + k % q])
+                    .collect();
+            }
+        }
+        all
+    }
+
+    /// `Z'V^-1[r sqrt(N/r2), Q R^-1]`, `d` wide, row by row: the residual and the orthonormal fixed effects as the
+    /// derivatives see them.
+    pub(super) fn sources(&self) -> Result<Vec<f64>> {
+        let (p, d) = (self.frame.p(), self.cells.d);
+        let mut all = self.crossproduct(&self.cells.xy, Some(&self.state.u), d)?;
+        let scale = (crate::engine::Engine::denominator(self) / self.state.root.r2).sqrt();
+        let mut out = vec![0.0; d];
+        for row in all.chunks_exact_mut(d) {
+            out[0] = scale * (row[p] - dot(&row[..p], &self.state.gamma));
+            for j in 0..p {
+                out[j + 1] = dot(&row[..=j], &self.state.r_inverse[j * p..=j * p + j]);
+            }
+            row.copy_from_slice(&out);
+        }
+        Ok(all)
+    }
+
+    /// `Z'(T - Z b)` for rows T, `c` wide, with `b = Lambda u`; `Z'T` without u.
+    pub(super) fn crossproduct(&self, t: &[f64], u: Option<&[f64]>, c: usize) -> Result<Vec<f64>> {
+        let (q, n) = (self.blocks[0].q, self.leading());
+        let b = u.map(|u| self.effects_of(u, c));
+        let mut all = zeros(self.effects() * c, "a cross-product")?;
+        let shares = split_at_ends(&mut all[..n * c], self.level_chunks.iter().map(|r| r.end * q * c));
+        let rest = self.layout.m * c;
+        let sums = self
+            .workers
+            .map(self.level_chunks.iter().zip(shares).collect(), |(range, lead)| {
+                self.workers.check()?;
+                let mut nodes = zeros(rest, "a cross-product")?;
+                let mut r = Vec::with_capacity(c);
+                for (i, own) in range.clone().zip(lead.chunks_exact_mut(q * c)) {
+                    for row in self.cells.start[i]..self.cells.start[i + 1] {
+                        r.clear();
+                        match &b {
+                            Some(b) => self.push_residual(row, t, b, c, &mut r),
+                            None => r.extend_from_slice(&t[row * c..(row + 1) * c]),
+                        }
+                        for (k, block) in self.blocks.iter().enumerate() {
+                            let z = &self.cells.z[k][row * block.q..(row + 1) * block.q];
+                            let to = match k {
+                                0 => &mut own[..],
+                                _ => {
+                                    let at = self.place(k, self.cells.code[k][row] as usize) - n;
+                                    &mut nodes[at * c..(at + block.q) * c]
+                                }
+                            };
+                            for (to, z) in to.chunks_exact_mut(c).zip(z) {
+                                axpy(*z, &r, to);
+                            }
+                        }
+                    }
+                }
+                Ok(nodes)
+            })?;
+        for nodes in sums {
+            axpy(1.0, &nodes, &mut all[n * c..]);
+        }
+        Ok(all)
+    }
+
+    /// Per block a square root of Psi that can be inverted, and whether it is another one than Lambda.
+    fn invertible_root(&self, b: usize) -> Result<(Vec<f64>, bool)> {
+        let q = self.blocks[b].q;
+        let levels = self.blocks[b].levels as f64;
+        let mean: Vec<f64> = self.state.information[b].iter().map(|v| v / levels).collect();
+        let scale = |v: f64| if v > 0.0 { 1.0 / v.sqrt() } else { 1.0 };
+        let t = triangular_whitener(&mean, q).unwrap_or_else(|| {
+            let diagonal = |k: usize| if k % (q + 1) == 0 { scale(mean[k]) } else { 0.0 };
+            (0..q * q).map(diagonal).collect()
+        });
+        let relative = matmul(&invert_lower(&t, q)?, &self.lambda[b], q, q, q);
+        let mut eigen = symmetric_eigen(&matmul(&relative, &transpose(&relative, q, q), q, q, q), q)?;
+        if eigen.values[0] >= FLOOR {
+            return Ok((self.lambda[b].clone(), false));
+        }
+        eigen.values.iter_mut().for_each(|v| *v = v.max(FLOOR).sqrt());
+        let scaled: Vec<f64> = (0..q * q)
+            .map(|k| eigen.vectors[k] * eigen.values[k / q])
+            .collect();
+        Ok((matmul(&t, &scaled, q, q, q), true))
+    }
+
+    /// The inverse of the system, and what follows from it for the leading levels.
+    pub(super) fn sweep(&mut self) -> Result<Sweep> {
+        let mut roots = vec![identity(self.blocks[0].q)];
+        let mut floored = false;
+        for b in 1..self.blocks.len() {
+            let (root, other) = self.invertible_root(b)?;
+            floored |= other;
+            roots.push(root);
+        }
+        if floored || self.state.factored[1..] != roots[1..] {
+            let mut factors = roots.clone();
+            factors[0].clone_from(&self.lambda[0]);
+            self.factorise(factors)?;
+        }
+        let inverse = |(root, block): (&Vec<f64>, &super::Block)| invert_square(root, block.q);
+        let inverse_roots = roots
+            .iter()
+            .zip(&self.blocks)
+            .map(inverse)
+            .collect::<Result<_>>()?;
+        self.panels.invert(&self.layout, self.workers)?;
+        let f = self.scaled_touches(&roots)?;
+        let mut h = per_level(&self.blocks[0], "the derivatives")?;
+        let q = self.blocks[0].q;
+        let size = q * q;
+        let levels = self
+            .gram
+            .leading
+            .chunks_exact(size)
+            .zip(self.state.inner.chunks_exact(size));
+        for (out, (g, k)) in h.chunks_exact_mut(size).zip(levels) {
+            let full = matmul(k, g, q, q, q);
+            (0..size).for_each(|e| out[e] = 0.5 * (full[e] + full[(e % q) * q + e / q]));
+        }
+        let y = self.leading_squares(&f)?;
+        Ok(Sweep {
+            roots,
+            f,
+            h,
+            y,
+            inverse_roots,
+        })
+    }
+
+    /// `F_i Lambda` for all entries of `touch`.
+    fn scaled_touches(&self, roots: &[Vec<f64>]) -> Result<Vec<f64>> {
+        let (layout, q) = (&self.layout, self.blocks[0].q);
+        let mut f = zeros(self.gram.touch.len(), "the derivatives")?;
+        let end = |i: usize| layout.touch_offset[layout.touch_start[i]];
+        let shares = split_at_ends(&mut f, self.level_chunks.iter().map(|r| end(r.end)));
+        self.workers.map(
+            self.level_chunks.iter().zip(shares).collect(),
+            |(range, share)| {
+                let base = end(range.start);
+                let mut left = Vec::new();
+                for i in range.clone() {
+                    let k = &self.state.inner[i * q * q..(i + 1) * q * q];
+                    for t in layout.touch_start[i]..layout.touch_start[i + 1] {
+                        let node = layout.touch[t] as usize;
+                        let (from, to) = (layout.touch_offset[t], layout.touch_offset[t + 1]);
+                        let (b, w) = (&self.gram.touch[from..to], layout.columns(node).len());
+                        let root = &roots[layout.nodes[node].0 as usize];
+                        let out = &mut share[from - base..to - base];
+                        if q == 1 && w == 1 {
+                            out[0] = k[0] * b[0] * root[0];
+                            continue;
+                        }
+                        left.clear();
+                        left.resize(q * w, 0.0);
+                        for (column, b) in left.chunks_exact_mut(q).zip(b.chunks_exact(q)) {
+                            for (c, v) in k.chunks_exact(q).zip(b) {
+                                axpy(*v, c, column);
+                            }
+                        }
+                        out.fill(0.0);
+                        for (column, r) in out.chunks_exact_mut(q).zip(root.chunks_exact(w)) {
+                            for (c, v) in left.chunks_exact(q).zip(r) {
+                                axpy(*v, c, column);
+                            }
+                        }
+                    }
+                }
+                Ok(())
+            },
+        )?;
+        Ok(f)
+    }
+
+    /// `Y_i = F_i Lambda S^-1 Lambda'F_i'` for all leading levels, column by column of S^-1.
+    fn leading_squares(&self, f: &[f64]) -> Result<Vec<f64>> {
+        let (layout, q) = (&self.layout, self.blocks[0].q);
+        let size = self.blocks[0].levels * q * q;
+        // each group of chunks has sums of its own
+        let groups = (20_000_000 / size.max(1)).clamp(1, self.node_chunks.len());
+        let per_group = self.node_chunks.len().div_ceil(groups);
+        let items: Vec<_> = self.node_chunks.chunks(per_group).collect();
+        let sums = self.workers.map(items, |ranges| {
+            let mut y = zeros(size, "the derivatives")?;
+            let mut local = vec![0u32; layout.nodes.len()];
+            let (mut known, mut g) = (usize::MAX, Vec::new());
+            for node in ranges.iter().flat_map(Clone::clone) {
+                let s = layout.supernode_of[node] as usize;
+                let panel = &layout.supernodes[s];
+                if s != known {
+                    self.workers.check()?;
+                    layout.local_rows(panel, &mut local);
+                    known = s;
+                }
+                let (rows, w) = (panel.rows(), layout.columns(node).len());
+                let at = panel.column(layout.node_column[node]);
+                let z = &self.panels.inverse[at..at + w * rows];
+                for (i, t) in &layout.touched_by[layout.by_start[node]..layout.by_start[node + 1]] {
+                    let i = *i as usize;
+                    let end = layout.touch_start[i + 1];
+                    let out = &mut y[i * q * q..(i + 1) * q * q];
+                    if q == 1 && w == 1 && layout.touch_offset[end] - layout.touch_offset[*t] == end - t {
+                        let from = layout.touch_offset[*t];
+                        let own = f[from] * z[local[node] as usize];
+                        let later = layout.touch[t + 1..end].iter().zip(&f[from + 1..]);
+                        let sum: f64 = later.map(|(k, f)| f * z[local[*k as usize] as usize]).sum();
+                        out[0] += f[from] * (own + 2.0 * sum);
+                        continue;
+                    }
+                    let own = &f[layout.touch_offset[*t]..layout.touch_offset[*t + 1]];
+                    for later in *t..end {
+                        let k = layout.touch[later] as usize;
+                        let (h, from) = (layout.columns(k).len(), local[k] as usize);
+                        let other = &f[layout.touch_offset[later]..layout.touch_offset[later + 1]];
+                        // F_k (z own')
+                        g.clear();
+                        g.resize(h * q, 0.0);
+                        for (z, own) in z.chunks_exact(rows).zip(own.chunks_exact(q)) {
+                            for (column, o) in g.chunks_exact_mut(h).zip(own) {
+                                axpy(*o, &z[from..from + h], column);
+                            }
+                        }
+                        for (j, g) in g.chunks_exact(h).enumerate() {
+                            for (f, v) in other.chunks_exact(q).zip(g) {
+                                axpy(*v, f, &mut out[j * q..(j + 1) * q]);
+                                if k != node {
+                                    (0..q).for_each(|a| out[a * q + j] += v * f[a]);
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+            Ok(y)
+        })?;
+        let mut sums = sums.into_iter();
+        let mut total = sums.next().unwrap_or_default();
+        sums.for_each(|s| axpy(1.0, &s, &mut total));
+        Ok(total)
+    }
+
+    /// The block of the inverse of a node.
+    pub(super) fn diagonal_of_inverse(&self, node: usize, out: &mut Vec<f64>) {
+        let columns = self.layout.columns(node);
+        let panel = &self.layout.supernodes[self.layout.supernode_of[node] as usize];
+        let own = columns.start - panel.columns.start;
+        out.clear();
+        for c in columns.clone() {
+            let at = panel.column(c) + own;
+            out.extend_from_slice(&self.panels.inverse[at..at + columns.len()]);
+        }
+    }
+
+    /// Per block the gradient.
+    fn gradient(&self, sources: &[f64], sweep: &Sweep) -> Vec<Vec<f64>> {
+        let mut all: Vec<Vec<f64>> = Vec::new();
+        for (b, block) in self.blocks.iter().enumerate() {
+            if b == 0 {
+                let size = block.q * block.q;
+                let mut sum = vec![0.0; size];
+                for (h, y) in sweep.h.chunks_exact(size).zip(sweep.y.chunks_exact(size)) {
+                    axpy(1.0, h, &mut sum);
+                    axpy(-1.0, y, &mut sum);
+                }
+                all.push(sum);
+            } else {
+                let (mut sum, mut own) = (many_identities(block), Vec::new());
+                for node in &self.layout.node_of[b] {
+                    self.diagonal_of_inverse(*node as usize, &mut own);
+                    axpy(-1.0, &own, &mut sum);
+                }
+                all.push(sandwich(&sweep.inverse_roots[b], &sum, block.q));
+            }
+        }
+        let d = self.cells.d;
+        let width = if self.estimation.reml_weight() > 0.0 { d } else { 1 };
+        for (b, block) in self.blocks.iter().enumerate() {
+            let q = block.q;
+            let mut squares = vec![0.0; q * q];
+            let mut column = vec![0.0; q * width];
+            for level in 0..block.levels {
+                let first = self.place(b, level);
+                for a in 0..q {
+                    for s in 0..width {
+                        column[s * q + a] = sources[(first + a) * d + s];
+                    }
+                }
+                add_gram(&column, q, &mut squares);
+            }
+            axpy(-1.0, &squares, &mut all[b]);
+            for k in 0..q * q {
+                let (i, j) = (k % q, k / q);
+                if i < j {
+                    let mean = 0.5 * (all[b][k] + all[b][i * q + j]);
+                    (all[b][k], all[b][i * q + j]) = (mean, mean);
+                }
+            }
+        }
+        all
+    }
+
+    /// Per block the conditional covariances of its levels, `q x q x levels`.
+    pub(super) fn level_covariances(&mut self) -> Result<Vec<Vec<f64>>> {
+        let sweep = self.sweep()?;
+        let mut all = Vec::new();
+        for (b, block) in self.blocks.iter().enumerate() {
+            let (q, size) = (block.q, block.q * block.q);
+            let mut of_block = per_level(block, "the conditional variances")?;
+            let (mut inverse, transposed) = (Vec::new(), transpose(&sweep.roots[b], q, q));
+            for (level, out) in of_block.chunks_exact_mut(size).enumerate() {
+                if b == 0 {
+                    // P + Psi Y Psi
+                    out.copy_from_slice(&sandwich(
+                        &self.psi[0],
+                        &sweep.y[level * size..(level + 1) * size],
+                        q,
+                    ));
+                    axpy(1.0, &self.state.posterior[level * size..(level + 1) * size], out);
+                } else {
+                    self.diagonal_of_inverse(self.layout.node_of[b][level] as usize, &mut inverse);
+                    out.copy_from_slice(&sandwich(&transposed, &inverse, q));
+                }
+            }
+            all.push(of_block);
+        }
+        Ok(all)
+    }
+
+    /// `Z E x` for each direction E, row by row, of one column of the sources.
+    pub(super) fn rows_of_directions(&self, sources: &[f64], s: usize) -> Result<Vec<f64>> {
+        let (r, d) = (self.directions.len(), self.cells.d);
+        let mut t = zeros(self.cells.rows() * r, "the derivatives")?;
+        let shares = split_at_ends(
+            &mut t,
+            self.level_chunks.iter().map(|c| self.cells.start[c.end] * r),
+        );
+        self.workers.map(
+            self.level_chunks.iter().zip(shares).collect(),
+            |(range, share)| {
+                let rows = self.cells.start[range.start]..self.cells.start[range.end];
+                for (row, out) in rows.zip(share.chunks_exact_mut(r)) {
+                    for (direction, out) in self.directions.iter().zip(out) {
+                        let b = direction.block;
+                        let first = self.place(b, self.cells.code[b][row] as usize);
+                        let z = &self.cells.z[b][row * self.blocks[b].q..];
+                        let value = |(a, c): &(usize, usize)| z[*a] * sources[(first + c) * d + s];
+                        *out = direction.pairs.iter().map(value).sum();
+                    }
+                }
+                Ok(())
+            },
+        )?;
+        Ok(t)
+    }
+}
+
+/// The inverse of a square matrix that is not singular.
+fn invert_square(l: &[f64], q: usize) -> Result<Vec<f64>> {
+    if (0..q).all(|j| (0..j).all(|i| l[j * q + i] == 0.0)) {
+        return invert_lower(l, q);
+    }
+    let solved = faer::Mat::from_fn(q, q, |i, j| l[j * q + i]);
+    use faer::linalg::solvers::DenseSolveCore;
+    let inverse = solved.partial_piv_lu().inverse();
+    Ok((0..q * q).map(|k| inverse[(k % q, k / q)]).collect())
+}

@@ -1,0 +1,418 @@
+//! The engine for random effects of crossed and partially crossed factors.
+//!
+//! The same criterion as that of the grouped engine, through penalised least squares: with `Psi = Lambda Lambda'` over all
+//! random effects, `M = I + Lambda'Z'Z Lambda` (Bates and others 2015, eq. 18). The factor with the most random effects
+//! leads: its levels do not meet each other and are eliminated one by one; what is left is a symmetric system S over the
+//! levels of all other factors ([`layout`]), dense or sparse by what it costs ([`panels`]). The factor of S gives the
+//! criterion ([`evaluate`]); its inverse, on the pattern of the factor, the gradient; average information or, where S is
+//! dense, the exact second derivatives give the Hessian ([`derivatives`]).
+
+mod cells;
+mod curvature;
+mod dense;
+mod derivatives;
+mod differences;
+mod evaluate;
+mod gram;
+mod layout;
+mod panels;
+mod plan;
+mod start;
+
+use std::ops::Range;
+
+use crate::criterion::{Criterion, Derivatives, Order, TermShape, Value};
+use crate::design::{Design, Estimation};
+use crate::engine::{Engine, Frame, Kind, Making, Root, Storage};
+use crate::error::{zeros, Error, Result};
+use crate::linalg::identity;
+use crate::parallel::{chunks, Workers};
+use cells::Cells;
+use gram::Gram;
+use layout::Layout;
+use panels::Panels;
+
+/// A factor with all its terms.
+#[derive(Debug, Clone)]
+pub struct Block {
+    /// Index of the factor in the design.
+    pub factor: usize,
+    /// Number of columns over all its terms.
+    pub q: usize,
+    /// Number of levels.
+    pub levels: usize,
+    /// The terms and the position of their first column.
+    pub terms: Vec<(usize, usize)>,
+}
+
+impl Block {
+    /// The terms and their columns.
+    pub fn term_columns(&self) -> impl Iterator<Item = (usize, Range<usize>)> + '_ {
+        let end = |k: usize| self.terms.get(k + 1).map_or(self.q, |next| next.1);
+        self.terms
+            .iter()
+            .enumerate()
+            .map(move |(k, (t, from))| (*t, *from..end(k)))
+    }
+}
+
+/// The factors in use, the one with the most random effects first.
+fn blocks(design: &Design<'_>) -> Vec<Block> {
+    let mut blocks: Vec<Block> = Vec::new();
+    for (t, term) in design.terms.iter().enumerate() {
+        let q = term.columns.len();
+        match blocks.iter_mut().find(|b| b.factor == term.factor) {
+            Some(block) => {
+                block.terms.push((t, block.q));
+                block.q += q;
+            }
+            None => blocks.push(Block {
+                factor: term.factor,
+                q,
+                levels: design.factors[term.factor].levels,
+                terms: vec![(t, 0)],
+            }),
+        }
+    }
+    blocks.sort_by_key(|b| std::cmp::Reverse(b.q * b.levels));
+    blocks
+}
+
+/// A direction of Psi: which elements of a block's matrix are 1.
+#[derive(Debug, Clone)]
+struct Direction {
+    block: usize,
+    pairs: Vec<(usize, usize)>,
+}
+
+fn directions(shapes: &[TermShape], blocks: &[Block]) -> Vec<Direction> {
+    let place = |t: usize| {
+        let all = blocks.iter().enumerate();
+        all.flat_map(|(b, block)| block.terms.iter().map(move |(term, first)| (b, *term, *first)))
+            .find(|(_, term, _)| *term == t)
+    };
+    let mut all = Vec::new();
+    for (t, shape) in shapes.iter().enumerate() {
+        if let Some((block, _, first)) = place(t) {
+            for pairs in shape.structure.directions(shape.q) {
+                let pairs = pairs.iter().map(|(a, b)| (a + first, b + first)).collect();
+                all.push(Direction { block, pairs });
+            }
+        }
+    }
+    all
+}
+
+/// What the last evaluation left.
+#[derive(Default)]
+struct State {
+    /// Per leading level `K = (I + G Psi)^-1` and `P = Psi K`, `Q x Q`.
+    inner: Vec<f64>,
+    posterior: Vec<f64>,
+    /// Per block the sum over its levels of `Z_l'V_0^-1Z_l` with V_0 from the leading factor.
+    information: Vec<Vec<f64>>,
+    /// Per block the factor of Psi with which the panels were factorised.
+    factored: Vec<Vec<f64>>,
+    /// `M^-1 Lambda'Z'[Q y]`, row by row.
+    u: Vec<f64>,
+    /// Coefficients of the orthonormal columns of X.
+    gamma: Vec<f64>,
+    /// `R^-1` with `R'R = Q'V^-1Q`.
+    r_inverse: Vec<f64>,
+    root: Root,
+}
+
+/// What changes with the columns in use, as it was at first.
+struct Pristine {
+    z: Vec<Vec<f64>>,
+    whitener: Vec<Vec<f64>>,
+}
+
+/// The engine.
+pub struct Crossed<'w> {
+    blocks: Vec<Block>,
+    cells: Cells,
+    layout: Layout,
+    gram: Gram,
+    panels: Panels,
+    frame: Frame,
+    shapes: Vec<TermShape>,
+    directions: Vec<Direction>,
+    estimation: Estimation,
+    workers: &'w Workers<'w>,
+    /// Two factors that are not nested.
+    pair: (usize, usize),
+    /// Per block `Lambda` and `Psi` of all terms together.
+    lambda: Vec<Vec<f64>>,
+    psi: Vec<Vec<f64>>,
+    state: State,
+    /// Leading levels that are worked on together.
+    level_chunks: Vec<Range<usize>>,
+    /// Nodes that are worked on together.
+    node_chunks: Vec<Range<usize>>,
+    /// The data as they were reduced, once other columns are in use.
+    pristine: Option<Pristine>,
+    /// Whether the exact Hessian comes from its formula (or from differences of the gradient).
+    exact: bool,
+}
+
+impl<'w> Crossed<'w> {
+    /// The engine for a design of which two factors, `pair`, are crossed.
+    ///
+    /// # Errors
+    /// [`Error::InvalidInput`] (`"memory"` when it would take too many bytes, `"degrees_of_freedom"`,
+    /// `"perfect_fit"`), [`Error::Interrupted`].
+    pub fn new(
+        design: &Design<'_>,
+        pair: (usize, usize),
+        making: Making,
+        workers: &'w Workers<'w>,
+    ) -> Result<Self> {
+        let blocks = blocks(design);
+        plan::check_rows(design, &blocks, making.max_memory)?;
+        let (cells, frame) = cells::collect(design, &blocks, making.rank_tolerance, workers)?;
+        workers.check()?;
+        let layout = Layout::new(&cells, &blocks)?;
+        let shapes: Vec<TermShape> = design
+            .terms
+            .iter()
+            .map(|t| TermShape {
+                q: t.columns.len(),
+                structure: t.structure,
+                levels: design.factors[t.factor].levels,
+            })
+            .collect();
+        let directions = directions(&shapes, &blocks);
+        let mut plan = plan::Plan::of(&cells, &layout, &blocks, directions.len());
+        plan.check(making.max_memory)?;
+        let gram = Gram::new(&cells, &layout, &blocks)?;
+        let level_work = |i: usize| {
+            cells.start[i + 1] - cells.start[i] + layout.touch_start[i + 1] - layout.touch_start[i]
+        };
+        let node_work = |k: usize| -> usize {
+            let by = &layout.touched_by[layout.by_start[k]..layout.by_start[k + 1]];
+            let later = |(i, t): &(u32, usize)| layout.touch_start[*i as usize + 1] - t;
+            by.iter().map(later).sum::<usize>() + 8
+        };
+        let square = |b: &Block| vec![0.0; b.q * b.q];
+        Ok(Crossed {
+            level_chunks: chunks((0..layout.leading()).map(level_work), 4_096, plan.chunks),
+            node_chunks: chunks((0..layout.nodes.len()).map(node_work), 8_192, 64),
+            panels: Panels::new(&layout)?,
+            lambda: blocks.iter().map(square).collect(),
+            psi: blocks.iter().map(square).collect(),
+            state: State::default(),
+            exact: plan.exact,
+            pristine: None,
+            blocks,
+            cells,
+            layout,
+            gram,
+            frame,
+            shapes,
+            directions,
+            estimation: making.estimation,
+            workers,
+            pair,
+        })
+    }
+
+    /// The number of leading random effects.
+    fn leading(&self) -> usize {
+        self.blocks[0].q * self.blocks[0].levels
+    }
+
+    /// The number of random effects.
+    fn effects(&self) -> usize {
+        self.leading() + self.layout.m
+    }
+
+    /// Where the effects of a level stand among all.
+    fn place(&self, block: usize, level: usize) -> usize {
+        match block {
+            0 => level * self.blocks[0].q,
+            b => self.leading() + self.layout.node_column[self.layout.node_of[b][level] as usize],
+        }
+    }
+
+    /// Collect the factors of the terms of each block in one block-diagonal matrix.
+    fn set_lambda(&mut self, lambda: &[Vec<f64>]) -> Result<()> {
+        if lambda.len() != self.shapes.len() {
+            return Err(Error::Bug("one factor per term expected".to_string()));
+        }
+        for (b, block) in self.blocks.iter().enumerate() {
+            let n = block.q;
+            for (t, columns) in block.term_columns() {
+                let (q, first) = (columns.len(), columns.start);
+                for (k, value) in lambda[t].iter().enumerate() {
+                    self.lambda[b][(first + k / q) * n + first + k % q] = *value;
+                }
+            }
+        }
+        self.set_psi();
+        Ok(())
+    }
+
+    /// `Psi = Lambda Lambda'`, per block.
+    fn set_psi(&mut self) {
+        for (b, block) in self.blocks.iter().enumerate() {
+            let (n, l) = (block.q, &self.lambda[b]);
+            for k in 0..n * n {
+                self.psi[b][k] = (0..n).map(|c| l[c * n + k / n] * l[c * n + k % n]).sum();
+            }
+        }
+    }
+
+    /// From vectors (or square matrices) per level of each block to those of each term: `of(block, level)`.
+    fn by_term<'a>(&'a self, of: impl Fn(usize, usize) -> &'a [f64], square: bool) -> Vec<Vec<f64>> {
+        let mut terms = vec![Vec::new(); self.shapes.len()];
+        for (b, block) in self.blocks.iter().enumerate() {
+            for (t, columns) in block.term_columns() {
+                for level in 0..block.levels {
+                    let values = of(b, level);
+                    let wide = if square { columns.clone() } else { 0..1 };
+                    for j in wide {
+                        terms[t].extend_from_slice(&values[j * block.q + columns.start..][..columns.len()]);
+                    }
+                }
+            }
+        }
+        terms
+    }
+}
+
+impl Criterion for Crossed<'_> {
+    fn shapes(&self) -> &[TermShape] {
+        &self.shapes
+    }
+
+    fn information(&self) -> Vec<Vec<f64>> {
+        let mut all = self.frame.gram.clone();
+        for (sum, block) in self.state.information.iter().zip(&self.blocks).skip(1) {
+            for (t, columns) in block.term_columns() {
+                let q = columns.len();
+                let at = |k: usize| sum[(columns.start + k / q) * block.q + columns.start + k % q];
+                all[t] = (0..q * q).map(at).collect();
+            }
+        }
+        all
+    }
+
+    fn change_columns(&mut self, w: &[Vec<f64>]) -> Result<()> {
+        match &self.pristine {
+            None => {
+                let mut copies = Vec::new();
+                for z in &self.cells.z {
+                    let mut copy = crate::error::reserved(z.len(), "the reduced data")?;
+                    copy.extend_from_slice(z);
+                    copies.push(copy);
+                }
+                self.pristine = Some(Pristine {
+                    z: copies,
+                    whitener: self.frame.whitener.clone(),
+                });
+            }
+            Some(first) => {
+                self.cells.z.clone_from(&first.z);
+                self.frame.whitener.clone_from(&first.whitener);
+            }
+        }
+        self.cells.change_columns(&self.blocks, w, &mut self.frame);
+        self.gram = Gram::new(&self.cells, &self.layout, &self.blocks)?;
+        Ok(())
+    }
+
+    fn value(&mut self, lambda: &[Vec<f64>]) -> Result<Value> {
+        self.set_lambda(lambda)?;
+        self.evaluate()
+    }
+
+    fn derivatives(&mut self, order: Order) -> Result<Derivatives> {
+        self.differentiate(order)
+    }
+}
+
+impl Engine for Crossed<'_> {
+    fn frame(&self) -> &Frame {
+        &self.frame
+    }
+
+    fn root(&self) -> &Root {
+        &self.state.root
+    }
+
+    fn estimation(&self) -> Estimation {
+        self.estimation
+    }
+
+    fn work(&self) -> usize {
+        let cube = |s: &layout::Supernode| s.rows() * s.rows() * s.columns.len();
+        let sweeps: usize = (0..self.layout.leading())
+            .map(|i| (self.layout.touch_start[i + 1] - self.layout.touch_start[i]).pow(2))
+            .sum();
+        self.cells.rows() + sweeps + self.layout.supernodes.iter().map(cube).sum::<usize>() / 16
+    }
+
+    fn kind(&self) -> Kind {
+        Kind::Crossed {
+            pair: self.pair,
+            storage: self.layout.storage,
+        }
+    }
+
+    fn start(&self) -> Option<Vec<Vec<f64>>> {
+        self.moments()
+    }
+
+    fn stepping(&self) -> Order {
+        let flops = (self.blocks[0].q as f64).powi(2) * (self.layout.m as f64).powi(3);
+        if self.exact && flops < 2e7 {
+            Order::Hessian
+        } else {
+            Order::Average
+        }
+    }
+
+    fn conditional_modes(&self) -> Result<Vec<Vec<f64>>> {
+        let b = self.modes();
+        Ok(self.by_term(
+            |block, level| &b[self.place(block, level)..][..self.blocks[block].q],
+            false,
+        ))
+    }
+
+    fn conditional_variances(&mut self) -> Result<Vec<Vec<f64>>> {
+        let all = self.level_covariances()?;
+        Ok(self.by_term(
+            |block, level| {
+                let size = self.blocks[block].q.pow(2);
+                &all[block][level * size..(level + 1) * size]
+            },
+            true,
+        ))
+    }
+}
+
+/// Room for the matrices of all levels of a block.
+fn per_level(block: &Block, purpose: &str) -> Result<Vec<f64>> {
+    zeros(block.levels * block.q * block.q, purpose)
+}
+
+/// The number of levels of a block times the identity.
+fn many_identities(block: &Block) -> Vec<f64> {
+    identity(block.q)
+        .iter()
+        .map(|v| v * block.levels as f64)
+        .collect()
+}
+
+/// How the system is stored, in a word.
+impl Storage {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Storage::Dense => "dense",
+            Storage::Sparse => "sparse",
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! How much memory a crossed model needs, found out before any of it is taken.
+
+use super::cells::Cells;
+use super::layout::Layout;
+use super::Block;
+use crate::design::Design;
+use crate::error::{Error, Result};
+use crate::memory::refuse;
+
+/// What an engine will do within its memory.
+pub struct Plan {
+    /// Chunks of leading levels, at most: each has sums over all nodes of its own.
+    pub chunks: usize,
+    /// Whether the exact Hessian comes from its formula.
+    pub exact: bool,
+    /// Bytes by purpose.
+    parts: Vec<(String, f64)>,
+    /// Bytes of the matrices of the exact Hessian.
+    exact_bytes: f64,
+}
+
+/// What the sums of all chunks may take together.
+const SUMS: f64 = (128 << 20) as f64;
+
+/// Rows before reduction.
+///
+/// # Errors
+/// [`Error::InvalidInput`] (`"memory"`) when even these need more than `limit` bytes.
+pub fn check_rows(design: &Design<'_>, blocks: &[Block], limit: f64) -> Result<()> {
+    let wide: usize = blocks.iter().map(|b| b.q + 1).sum::<usize>() + design.p + 1;
+    let levels: usize = blocks.iter().map(|b| b.levels * (b.q * b.q + b.q)).sum();
+    // pieces and their union
+    let bytes = 16.0 * (design.n() as f64 * wide as f64 + levels as f64);
+    if bytes > limit {
+        return Err(refuse(bytes, limit, "the rows and the levels of the factors"));
+    }
+    Ok(())
+}
+
+fn names(layout: &Layout, blocks: &[Block]) -> String {
+    let each: Vec<String> = blocks[1..]
+        .iter()
+        .map(|b| format!("factor {}", b.factor + 1))
+        .collect();
+    format!(
+        "the {} x {} system over the levels of {}",
+        layout.m,
+        layout.m,
+        each.join(" and ")
+    )
+}
+
+impl Plan {
+    /// The plan of a layout.
+    pub fn of(cells: &Cells, layout: &Layout, blocks: &[Block], directions: usize) -> Plan {
+        let last = |offsets: &[usize]| offsets.last().copied().unwrap_or(0) as f64;
+        let effects = layout.m as f64 + (blocks[0].q * blocks[0].levels) as f64;
+        let wide = cells.d.max(directions) as f64;
+        let rows = cells.rows() as f64;
+        let largest = layout
+            .supernodes
+            .iter()
+            .map(|s| s.below_columns.len())
+            .max()
+            .unwrap_or(0) as f64;
+        let q = blocks[0].q as f64;
+        let chunks = (SUMS / (8.0 * layout.m.max(1) as f64 * wide))
+            .clamp(1.0, 16.0)
+            .floor();
+        let z: usize = blocks.iter().map(|b| b.q).sum();
+        let parts = vec![
+            (
+                "the reduced rows".to_string(),
+                8.0 * rows * (2 * z + cells.d + directions + blocks.len()) as f64,
+            ),
+            (
+                "the cross-products".to_string(),
+                16.0 * last(&layout.touch_offset)
+                    + 28.0 * layout.touch.len() as f64
+                    + 12.0 * last(&layout.pair_offset),
+            ),
+            (
+                "solutions over all levels".to_string(),
+                8.0 * effects * wide * 5.0 + 40.0 * q * (blocks[0].q * blocks[0].levels) as f64,
+            ),
+            (
+                names(layout, blocks),
+                16.0 * layout.values as f64 + 8.0 * (largest * largest + chunks * layout.m as f64 * wide),
+            ),
+        ];
+        let (m, r) = (layout.m as f64, directions as f64);
+        // products against differences, three gradients each
+        let worth = layout.supernodes.len() == 1 && 2.0 * q * q <= 3.0 * r.max(1.0);
+        Plan {
+            chunks: chunks as usize,
+            exact: worth,
+            parts,
+            exact_bytes: 8.0 * m * m * (q * q + 1.0),
+        }
+    }
+
+    /// Decide what fits.
+    ///
+    /// # Errors
+    /// [`Error::InvalidInput`] (`"memory"`) with the figure and the block that causes it.
+    pub fn check(&mut self, limit: f64) -> Result<()> {
+        let total: f64 = self.parts.iter().map(|p| p.1).sum();
+        if total > limit {
+            let most = self.parts.iter().max_by(|a, b| a.1.total_cmp(&b.1));
+            let (name, bytes) = most.ok_or_else(|| Error::Bug("a plan without parts".to_string()))?;
+            let gib = bytes / (1u64 << 30) as f64;
+            return Err(refuse(total, limit, &format!("{gib:.2} GiB of it for {name}")));
+        }
+        self.exact &= total + self.exact_bytes <= limit;
+        Ok(())
+    }
+}
