@@ -22,7 +22,6 @@
 #' | `mixedlm_error_design` | a random-effects design that cannot be estimated |
 #' | `mixedlm_error_weights`, `_offset`, `_subset`, `_na_action`, `_contrasts` | that argument cannot be used |
 #' | `mixedlm_error_start`, `_free`, `_params` | starting values or masks that do not fit the model |
-#' | `mixedlm_error_crossed` | grouping factors that are not nested in each other |
 #' | `mixedlm_error_memory`, `_perfect_fit`, `_numerical` | the computation cannot be done; the message tells why |
 #' | `mixedlm_error_method`, `mixedlm_error_control`, `mixedlm_error_REML` | that argument cannot be used |
 #' | `mixedlm_error_profile` | an argument of [profile.mixedlm()] cannot be used |

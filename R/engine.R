@@ -36,13 +36,12 @@ engine_options <- function(reml, method, control, start) {
 
 engine_fit <- function(design, reml, method, control, start = NULL, free = NULL) {
   options <- engine_options(reml, method, control, start)
-  raw <- engine_answer(rs_fit(engine_problem(design, free), options), design)
+  raw <- engine_answer(rs_fit(engine_problem(design, free), options))
   raw$rank <- length(raw$kept)
   beta <- rep.int(NA_real_, ncol(design$x))
   beta[raw$kept] <- raw$beta
   raw$beta <- beta
   raw$method <- method
-  raw$engine <- raw$engine %||% "grouped"
   raw$reason <- engine_reason(raw, design)
   raw$threads <- control$threads
   names(raw$seconds) <- c("reduction", "optimisation")
@@ -71,7 +70,7 @@ engine_profile <- function(fit, term, column, values) {
   options$column <- as.integer(column)
   options$values <- as.double(values)
   problem <- engine_problem(design, lapply(design$terms, `[[`, "free"))
-  answer <- engine_answer(rs_profile(problem, options), design)
+  answer <- engine_answer(rs_profile(problem, options))
   data.frame(
     value = answer$value, scale = answer$scale, criterion = answer$criterion,
     verdict = answer$verdict
@@ -82,7 +81,7 @@ engine_profile <- function(fit, term, column, values) {
 engine_evaluate <- function(fit, theta = packed_theta(fit)) {
   design <- design_of(fit)
   options <- engine_options(field(fit, "reml"), "newton", field(fit, "control"), theta)
-  engine_answer(rs_evaluate(engine_problem(design), options), design)
+  engine_answer(rs_evaluate(engine_problem(design), options))
 }
 
 # Per term the conditional covariance matrices, user's scale: an array, effects
@@ -92,7 +91,7 @@ engine_condvar <- function(fit) {
   options <- engine_options(
     field(fit, "reml"), "newton", field(fit, "control"), packed_theta(fit)
   )
-  answer <- engine_answer(rs_variances(engine_problem(design), options), design)
+  answer <- engine_answer(rs_variances(engine_problem(design), options))
   variances <- unfold_variances(answer$variances, design)
   lapply(variances, function(v) v * field(fit, "scale"))
 }
@@ -118,7 +117,7 @@ packed_theta <- function(fit) {
 }
 
 # An answer of the core, or the condition that it stands for.
-engine_answer <- function(answer, design) {
+engine_answer <- function(answer) {
   status <- answer$status
   if (identical(status, "ok")) {
     return(answer)
@@ -127,22 +126,14 @@ engine_answer <- function(answer, design) {
     signal_interrupt()
   }
   what <- if (status %in% names(engine_classes)) engine_classes[[status]] else "engine"
-  text <- answer$message
-  if (identical(status, "crossed")) {
-    names <- vapply(design$factors, `[[`, "", "name")
-    text <- paste0(
-      "The grouping factors ", quote_names(names), " are not nested in each ",
-      "other. Crossed random effects cannot be fitted yet."
-    )
-  }
-  abort(what, text)
+  abort(what, answer$message)
 }
 
 # Status of the core -> class of the condition.
 engine_classes <- list(
-  crossed = "crossed", memory = "memory", degrees_of_freedom = "rows",
-  perfect_fit = "perfect_fit", scale = "scale", numerical = "numerical",
-  start = "start", method = "method", profile = "profile", bug = "bug"
+  memory = "memory", degrees_of_freedom = "rows", perfect_fit = "perfect_fit",
+  scale = "scale", numerical = "numerical", start = "start", method = "method",
+  profile = "profile", bug = "bug"
 )
 
 # As if the user's Ctrl-C had been handled here: handlers for interrupts see it,

@@ -37,6 +37,12 @@
 #' factor, and `diag(x | g, hom = TRUE)` gives them one variance. The terms are
 #' ordered as lme4 orders them, by falling number of levels.
 #'
+#' @section Nested and crossed factors:
+#' Grouping factors may be nested in each other, crossed, or partly crossed, in
+#' any number and with any terms: `(1 + x | subject) + (1 | item)`. Which of
+#' them it is follows from the data, not from the formula; `fit$optinfo$engine`
+#' and `fit$optinfo$reason` tell, see [mixedlm-object].
+#'
 #' @section Data:
 #' Variables are looked up in `data`, then where the formula was written; for
 #' `weights`, `offset` and `subset`, at last where `mixedlm()` was called. Rows

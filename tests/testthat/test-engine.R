@@ -150,12 +150,6 @@ test_that("an interrupt ends a fit soon and leaves R usable", {
   expect_equal(result$scale, 11.3669, tolerance = 1e-5)
 })
 
-test_that("crossed factors are refused by class", {
-  d <- expand.grid(a = 1:4, b = 1:5)
-  d$y <- seq_len(20) %% 7
-  expect_error(mixedlm(y ~ 1 + (1 | a) + (1 | b), d), class = "mixedlm_error_crossed")
-})
-
 test_that("a fit of what the random effects explain exactly is refused", {
   d <- data.frame(g = rep(1:5, each = 4), y = rep(c(1, 5, 2, 8, 3), each = 4))
   expect_error(mixedlm(y ~ 1 + (1 | g), d), class = "mixedlm_error_perfect_fit")

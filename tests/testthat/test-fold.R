@@ -53,11 +53,14 @@ test_that("only what has to be is folded", {
   one <- made(y ~ x + (1 | g) + (1 | g:a) + (1 | g:b))
   expect_identical(which(!vapply(one$folded, is.null, NA)), 2L)
   expect_identical(one$terms[[2L]]$structure, "scalar")
-  # crossed for good: left as it is, for the engine to say so
+  # crossed for good: left as it is, for the crossed engine
   both <- made(y ~ x + (1 | a) + (1 | b))
   expect_null(both$folded)
-  expect_error(mixedlm(y ~ x + (1 | a) + (1 | b), d), class = "mixedlm_error_crossed")
-  expect_error(mixedlm(y ~ x + (x | g) + (x | g:a) + (x | g:b), d), class = "mixedlm_error_crossed")
+  expect_identical(mixedlm(y ~ x + (1 | a) + (1 | b), d)$optinfo$engine, "crossed")
+  slopes <- mixedlm(y ~ x + (x | g) + (x | g:a) + (x | g:b), d)
+  expect_identical(slopes$optinfo$engine, "crossed")
+  expect_identical(rownames(slopes$cov_re), c("(Intercept)", "x"))
+  expect_equal(slopes$group_sizes[["n"]], 12)
 })
 
 test_that("a held component may be folded too", {

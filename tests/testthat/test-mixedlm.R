@@ -53,10 +53,6 @@ test_that("nested factors are the same in both vocabularies", {
   )) {
     same_fit(fit, want)
   }
-  expect_error(
-    mixedlm(diameter ~ 1 + (1 | plate) + (1 | sample), from_package("Penicillin", "lme4")),
-    class = "mixedlm_error_crossed"
-  )
 })
 
 test_that("fits agree with lmer's, whatever data handling they need", {
