@@ -17,6 +17,15 @@ plain_data <- function(name, package) {
   d
 }
 
+# Penicillin as in tools/reference/reference_statsmodels.py.
+penicillin <- function() {
+  d <- plain_data("Penicillin", "lme4")
+  d$day <- 1 + (seq_len(nrow(d)) - 1) %% 7
+  d$late <- d$day > 4
+  d
+}
+plates_and_samples <- list(plate = ~ 0 + plate, sample = ~ 0 + sample)
+
 # One entry per model of tools/reference/reference_statsmodels.py: `fit` makes it,
 # `options` are the arguments of summary().
 statsmodels_models <- list(
@@ -101,5 +110,22 @@ statsmodels_models <- list(
   "rail-ml" = list(fit = function() mixedlm(travel ~ 1, plain_data("Rail", "nlme"), groups = "Rail", REML = FALSE)),
   "sitka-slopes" = list(fit = function() {
     mixedlm(size ~ Time, plain_data("Sitka", "MASS"), groups = "tree", re_formula = ~Time)
+  }),
+  "penicillin-crossed" = list(fit = function() {
+    mixedlm(diameter ~ 1, penicillin(), vc_formula = plates_and_samples)
+  }),
+  "penicillin-crossed-ml" = list(fit = function() {
+    mixedlm(diameter ~ 1, penicillin(), vc_formula = plates_and_samples, REML = FALSE)
+  }),
+  "penicillin-covariate" = list(fit = function() {
+    mixedlm(diameter ~ late * day, penicillin(), vc_formula = plates_and_samples)
+  }),
+  "penicillin-covariate-ml" = list(fit = function() {
+    mixedlm(diameter ~ day, penicillin(), vc_formula = plates_and_samples, REML = FALSE)
+  }),
+  "penicillin-three-ml" = list(fit = function() {
+    d <- penicillin()
+    d$day <- factor(d$day)
+    mixedlm(diameter ~ 1, d, vc_formula = c(rev(plates_and_samples), day = ~ 0 + day), REML = FALSE)
   })
 )

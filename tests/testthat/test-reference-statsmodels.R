@@ -48,7 +48,8 @@ for (model in names(statsmodels_models)) {
 test_that("profile() gives the points and values of profile_re()", {
   cases <- list(
     list("sitka-slopes", 0, "re", 0.1), list("pastes-nested", 0, "re", 0.5),
-    list("pastes-nested", "cask", "vc", 0.5), list("dyestuff", 0, "re", 900)
+    list("pastes-nested", "cask", "vc", 0.5), list("dyestuff", 0, "re", 900),
+    list("penicillin-crossed", "plate", "vc", 0.3)
   )
   for (case in cases) {
     fit <- statsmodels_models[[case[[1L]]]]$fit()

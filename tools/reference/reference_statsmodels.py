@@ -41,6 +41,11 @@ pastes_two = pastes.assign(lot=[str(i % 2) for i in range(len(pastes))])
 oats = read("Oats").rename(columns={"yield": "harvest"})
 oats["nitro"] = oats.nitro.astype(str)
 orthodont = read("Orthodont")
+penicillin = read("Penicillin")
+penicillin["day"] = [1 + i % 7 for i in range(len(penicillin))]
+penicillin["late"] = penicillin.day > 4
+plates_and_samples = {"plate": "0 + plate", "sample": "0 + sample"}
+everything = np.ones(len(penicillin))  # crossed factors: all rows are one group
 near = MixedLMParams.from_components(np.array([15.7, 6.9]), np.diag([3.2, 0.07]))
 diagonal = MixedLMParams.from_components(np.ones(2), np.eye(2))
 
@@ -196,6 +201,32 @@ MODELS = {
         lambda: fit("size ~ Time", read("Sitka"), "tree", re_formula="~Time"),
         {},
     ),
+    "penicillin-crossed": (
+        lambda: fit("diameter ~ 1", penicillin, everything, vc_formula=plates_and_samples),
+        {},
+    ),
+    "penicillin-crossed-ml": (
+        lambda: fit("diameter ~ 1", penicillin, everything, reml=False, vc_formula=plates_and_samples),
+        {},
+    ),
+    "penicillin-covariate": (
+        lambda: fit("diameter ~ late * day", penicillin, everything, vc_formula=plates_and_samples),
+        {},
+    ),
+    "penicillin-covariate-ml": (
+        lambda: fit("diameter ~ day", penicillin, everything, reml=False, vc_formula=plates_and_samples),
+        {},
+    ),
+    "penicillin-three-ml": (
+        lambda: fit(
+            "diameter ~ 1",
+            penicillin,
+            everything,
+            reml=False,
+            vc_formula={"sample": "0 + sample", "plate": "0 + plate", "day": "0 + C(day)"},
+        ),
+        {},
+    ),
 }
 
 VERSIONS = [
@@ -223,6 +254,7 @@ def main():
         ("pastes-nested", 0, "re", 0.5),
         ("pastes-nested", "cask", "vc", 0.5),
         ("dyestuff", 0, "re", 900),
+        ("penicillin-crossed", "plate", "vc", 0.3),
     ]:
         profile = MODELS[name][0]().profile_re(ix, vtype, dist_low=dist, dist_high=dist)
         for i, (variance, value) in enumerate(profile):
