@@ -51,6 +51,26 @@ test_that("conditional covariances are those of the dense model equations", {
   expect_equal(variance, theirs, tolerance = 1e-2, ignore_attr = TRUE)
 })
 
+test_that("effects of crossed factors, and their covariances, are those of the dense model equations", {
+  d <- subjects_items(10L, 6L, seed = 31)
+  fit <- mixedlm(y ~ a + (a | s) + (1 | i), d, weights = w)
+  model <- oracle_model(build_design(fit$parsed, fit$frame), fit$reml)
+  z <- do.call(cbind, lapply(model$z, `[[`, "z"))
+  prior <- lapply(seq_along(model$z), function(k) kronecker(diag(model$z[[k]]$levels), fit$psi[[k]]))
+  psi <- matrix(0, ncol(z), ncol(z))
+  place <- rep(1:2, vapply(prior, nrow, 0L))
+  for (k in 1:2) psi[place == k, place == k] <- prior[[k]]
+  g <- oracle_gls(model, fit$psi)
+  b <- psi %*% crossprod(z, g$vi %*% g$r)
+  expect_equal(as.numeric(fit$b[[1L]]), b[place == 1L], tolerance = 1e-8)
+  expect_equal(as.numeric(fit$b[[2L]]), b[place == 2L], tolerance = 1e-8)
+  # as in lme4: given the fixed effects
+  variance <- (psi - psi %*% crossprod(z, g$vi %*% z) %*% psi) * fit$scale
+  own <- ranef(fit, condVar = TRUE)
+  expect_equal(attr(own$s, "postVar")[, , 3L], variance[5:6, 5:6], tolerance = 1e-7)
+  expect_equal(attr(own$i, "postVar")[1L, 1L, ], diag(variance)[place == 2L], tolerance = 1e-7)
+})
+
 test_that("VarCorr has lme4's shape", {
   skip_if_not_installed("lme4")
   models <- list(

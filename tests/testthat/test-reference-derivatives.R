@@ -36,6 +36,32 @@ cases <- list(
     },
     theta = list(random = c(2, 1, -0.5, 1.5, 0.3, 0.8), singular = c(2, 1, -0.5, 0, 0.3, 0))
   ),
+  crossed = list(
+    fit = function(reml) {
+      d <- plain_data("Penicillin", "lme4")[-c(1, 7, 60:80), ]
+      mixedlm(diameter ~ 1 + (1 | plate) + (1 | sample), d, REML = reml)
+    },
+    theta = list(
+      random = c(1.3, 2.4), near = c(1e-7, 2), singular = c(0, 3), other = c(1.5, 0), zero = c(0, 0),
+      negative = c(-1, 2)
+    )
+  ),
+  "crossed slopes" = list(
+    fit = function(reml) {
+      d <- subjects_items(12L, 6L, missing = 0.2, seed = 22)
+      mixedlm(y ~ a + (a | s) + (a | i), d, weights = w, REML = reml)
+    },
+    theta = list(
+      random = c(0.7, -0.3, 0.4, 1.1, 0.2, 0.5), near = c(0.9, 0.2, 1e-7, 0.6, 0.1, 0.3),
+      singular = c(0.9, 0.2, 0, 0.8, 0.1, 0.3), both = c(0.9, 0.2, 0, 0, 0, 0.5), zero = rep(0, 6)
+    )
+  ),
+  "nested within crossed" = list(
+    fit = function(reml) {
+      mixedlm(y ~ x + (x || item) + (1 | school / class), classes_items()[1:200, ], REML = reml)
+    },
+    theta = list(random = c(0.7, 0.3, 1.4, 0.4), singular = c(0.7, 0, 1.4, 0), zero = rep(0, 4))
+  ),
   weighted = list(
     fit = function(reml) {
       d <- plain_data("Orthodont", "nlme")

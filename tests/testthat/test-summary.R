@@ -58,6 +58,8 @@ lme4_models <- list(
   list(Reaction ~ Days + (Days | Subject), "sleepstudy", "lme4"),
   list(strength ~ 1 + (1 | batch / cask), "Pastes", "lme4"),
   list(Yield ~ 1 + (1 | Batch), "Dyestuff", "lme4"),
+  list(diameter ~ 1 + (1 | plate) + (1 | sample), "Penicillin", "lme4"),
+  list(attain ~ sex + social + (sex | primary) + (1 | second), "ScotsSec", "mlmRev"),
   list(score ~ Machine + (Machine | Worker), "Machines", "nlme")
 )
 for (entry in lme4_models) {

@@ -24,6 +24,12 @@ fits <- list(
   nested = function(reml) {
     mixedlm(strength ~ 1 + (1 | batch / cask), plain_data("Pastes", "lme4")[-c(1, 5, 30, 31), ], REML = reml)
   },
+  crossed = function(reml) {
+    mixedlm(diameter ~ 1 + (1 | plate) + (1 | sample), plain_data("Penicillin", "lme4")[-c(1, 7, 60:80), ], REML = reml)
+  },
+  `crossed slopes` = function(reml) {
+    mixedlm(y ~ a + (a | s) + (1 | i), subjects_items(12L, 6L, missing = 0.1, seed = 21), weights = w, REML = reml)
+  },
   three = function(reml) mixedlm(score ~ Machine + (Machine | Worker), plain_data("Machines", "nlme")[-c(2, 9), ], REML = reml),
   components = function(reml) {
     d <- plain_data("Pastes", "lme4")[-c(1, 5), ]
