@@ -61,6 +61,9 @@ warm_up <- function(peer) {
   suppressWarnings(suppressMessages(peers[[peer]](model)$fit(data)))
 }
 
+# Seconds of all threads together.
+process_time <- function() sum(proc.time()[c("user.self", "sys.self")])
+
 # Fits until there are `times` runs or `budget` seconds are used up, but once at least.
 run <- function(peer, model) {
   if (!requireNamespace(packages[[peer]], quietly = TRUE)) {
@@ -71,6 +74,7 @@ run <- function(peer, model) {
   said <- character()
   timed <- function() {
     gc(FALSE)
+    before <- process_time()
     start <- Sys.time()
     fit <<- withCallingHandlers(
       fitter$fit(model$data),
@@ -84,9 +88,10 @@ run <- function(peer, model) {
       }
     )
     seconds <<- c(seconds, as.numeric(Sys.time() - start, units = "secs"))
+    cpu <<- c(cpu, process_time() - before)
   }
   fit <- NULL
-  seconds <- numeric()
+  seconds <- cpu <- numeric()
   memory <- peak_memory(timed)
   said <- unique(said)
   remark <- c(fitter$remark(fit), said)
@@ -94,7 +99,7 @@ run <- function(peer, model) {
     timed()
   }
   list(
-    seconds = stats::median(seconds), runs = length(seconds),
+    seconds = stats::median(seconds), cpu = stats::median(cpu), runs = length(seconds),
     criterion = sprintf("%.10f", fitter$criterion(fit)), kind = if (model$reml) "REML" else "ML",
     memory = memory, remark = paste(remark[nzchar(remark)], collapse = "; ")
   )

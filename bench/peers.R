@@ -132,10 +132,10 @@ run_peer <- function(peer, files, arguments, python) {
   )
   if (!file.exists(answer)) {
     last <- utils::tail(c("", readLines(log, warn = FALSE)), 1L)
-    late <- status == 124L
-    return(list(
-      failed = if (late) paste("not done after", arguments$limit, "s") else paste("stopped:", last)
-    ))
+    if (status == 124L) {
+      return(list(failed = "not done", over = format(arguments$limit)))
+    }
+    return(list(failed = paste("stopped:", last)))
   }
   lines <- readLines(answer)
   as.list(stats::setNames(sub("^[^\t]*\t", "", lines), sub("\t.*", "", lines)))
@@ -170,10 +170,13 @@ model_table <- function(answers) {
   remark <- ifelse(is.na(failed), remark, failed)
   remark <- ifelse(is.na(skipped), remark, paste("skipped:", skipped))
   ours <- seconds[match("mixedlm", names(answers))]
+  over <- number(answers, "over")
+  at_least <- function(x, least) ifelse(is.na(least), digits3(x), paste(">", digits3(least)))
   data.frame(
     peer = peers[names(answers)],
-    seconds = digits3(seconds),
-    `times mixedlm's` = digits3(seconds / ours),
+    seconds = at_least(seconds, over),
+    CPU = digits3(number(answers, "cpu")),
+    `times mixedlm's` = at_least(seconds / ours, over / ours),
     runs = ifelse(is.na(seconds), "", field(answers, "runs")),
     criterion = ifelse(is.na(criterion), "", paste(sprintf("%.4f", criterion), kind)),
     `above the lowest` = ifelse(is.na(criterion), "", sprintf("%.1e", criterion - lowest)),
@@ -216,7 +219,8 @@ head <- c(
     "The criterion is -2 log-likelihood, restricted for REML, with all constants: all packages ",
     "define it alike. GPBoost has ML only; its iterative methods know the likelihood up to ",
     "noise, so it is computed again at their estimates, by Cholesky factors and untimed. ",
-    "`MiB`: the highest resident memory during the first fit above what was there before."
+    "`CPU`: seconds of all threads together; less than the seconds that passed where others used ",
+    "the machine. `MiB`: the highest resident memory in the first fit above what was there before."
   ), ""
 )
 sections <- list()
