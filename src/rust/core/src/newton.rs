@@ -31,6 +31,9 @@ pub struct NewtonTrustRegion {
 /// The decrement at which parameters are as precise as the derivatives.
 const POLISHED: f64 = 1e-22;
 
+/// The decrement that the criterion could show, with room to spare.
+const SHOWN: f64 = 1e-11;
+
 /// Relative to the largest eigenvalue, where a direction counts as not determined when a solution is polished: rounding
 /// of the gradient would be blown up there.
 const WEAK: f64 = 1e-6;
@@ -243,7 +246,13 @@ pub fn polish(objective: &Objective<'_>, mut x: Vec<f64>, steps: usize) -> Resul
         let before = symmetric_eigen(&h, x.len())?;
         let cutoff = WEAK * largest_eigenvalue(&before);
         let reached = decrement_above(&g, &before, cutoff);
-        if before.values[0] < -cutoff || reached < POLISHED {
+        // where a Hessian is expensive, what the criterion can show is enough
+        let enough = if objective.stepping() == Order::Hessian {
+            POLISHED
+        } else {
+            SHOWN
+        };
+        if before.values[0] < -cutoff || reached < enough {
             break;
         }
         let mut trial = x.clone();

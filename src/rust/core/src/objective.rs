@@ -204,7 +204,8 @@ impl<'a> Objective<'a> {
 }
 
 /// argmin drives the objective through a reference, so that it can be asked again afterwards.
-pub struct Shared<'o, 'a>(pub &'o Objective<'a>);
+/// The second field is the order of derivatives that the method will ask for in the end.
+pub struct Shared<'o, 'a>(pub &'o Objective<'a>, pub Order);
 
 impl CostFunction for Shared<'_, '_> {
     type Param = Vec<f64>;
@@ -224,7 +225,7 @@ impl Gradient for Shared<'_, '_> {
         if !self.0.value(x)?.is_finite() {
             return Ok(vec![0.0; x.len()]);
         }
-        let derivatives = self.0.derivatives(x, Order::Gradient)?;
+        let derivatives = self.0.derivatives(x, self.1)?;
         Ok(self.0.coordinates.gradient(x, &derivatives))
     }
 }
@@ -234,7 +235,7 @@ impl Hessian for Shared<'_, '_> {
     type Hessian = Vec<Vec<f64>>;
 
     fn hessian(&self, x: &Vec<f64>) -> std::result::Result<Vec<Vec<f64>>, ArgminError> {
-        let (_, h) = self.0.curvature(x, self.0.stepping())?;
+        let (_, h) = self.0.curvature(x, self.1)?;
         Ok(h.chunks_exact(x.len().max(1)).map(<[f64]>::to_vec).collect())
     }
 }

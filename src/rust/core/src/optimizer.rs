@@ -5,6 +5,7 @@ use argmin::solver::linesearch::MoreThuenteLineSearch;
 use argmin::solver::neldermead::NelderMead;
 use argmin::solver::quasinewton::{BFGS, LBFGS};
 
+use crate::criterion::Order;
 use crate::em::em;
 use crate::error::{Error, Result};
 use crate::newton::{NewtonState, NewtonTrustRegion};
@@ -144,8 +145,12 @@ where
     H: Clone,
 {
     let most = settings.max_iterations as u64;
+    let order = match settings.method {
+        Method::Newton => objective.stepping(),
+        _ => Order::Gradient,
+    };
     let result: std::result::Result<OptimizationResult<_, _, _>, _> =
-        Executor::new(Shared(objective), solver)
+        Executor::new(Shared(objective, order), solver)
             .configure(|state| configure(state).max_iters(most))
             .timer(false)
             .run();

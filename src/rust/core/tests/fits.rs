@@ -11,7 +11,7 @@ use mixedlm_core::fit::{evaluate, profile, variances, ProfileTarget};
 use mixedlm_core::optimizer::{Method, Settings};
 use mixedlm_core::verdict::Verdict;
 use mixedlm_core::{fit, Error, Fit, Options};
-use support::{dense_posterior, Data, Numbers, Shape};
+use support::{dense_posterior, Data, Meeting, Numbers, Shape};
 
 fn run(design: &Design<'_>, options: &Options) -> mixedlm_core::Result<Fit> {
     fit(design, options, &AtomicBool::new(false), None)
@@ -339,6 +339,7 @@ fn a_profile_passes_through_the_optimum_and_holds_either_column() {
 
 #[test]
 fn conditional_variances_equal_the_dense_ones() {
+    use Meeting::{Anywhere, Nearby};
     use Structure::*;
     for shape in [
         Shape {
@@ -361,6 +362,27 @@ fn conditional_variances_equal_the_dense_ones() {
             rows: 50,
             p: 1,
             ..Default::default()
+        },
+        Shape {
+            levels: vec![9],
+            others: vec![(5, Anywhere)],
+            terms: vec![(0, 2, Unstructured), (1, 1, Unstructured)],
+            rows: 60,
+            p: 2,
+        },
+        Shape {
+            levels: vec![3, 9],
+            others: vec![(5, Anywhere)],
+            terms: vec![(1, 1, Unstructured), (0, 2, Diagonal), (2, 2, Unstructured)],
+            rows: 80,
+            p: 1,
+        },
+        Shape {
+            levels: vec![220],
+            others: vec![(180, Nearby)],
+            terms: vec![(0, 1, Unstructured), (1, 1, Unstructured)],
+            rows: 500,
+            p: 2,
         },
     ] {
         let data = Data::new(&shape, true);
@@ -433,4 +455,84 @@ fn too_few_rows_are_refused() {
         run(&data.design(1), &Options::default()).unwrap_err().what(),
         "degrees_of_freedom"
     );
+}
+
+#[test]
+fn crossed_fits_have_the_same_bits_with_any_number_of_threads() {
+    for (levels, others) in [(3000, Meeting::Anywhere), (2000, Meeting::Nearby)] {
+        let shape = Shape {
+            levels: vec![levels],
+            others: vec![(400, others), (7, Meeting::Anywhere)],
+            terms: vec![
+                (0, 1, Structure::Unstructured),
+                (1, 2, Structure::Unstructured),
+                (2, 1, Structure::Unstructured),
+            ],
+            rows: 31_000,
+            p: 2,
+        };
+        let data = Data::new(&shape, true);
+        let design = data.design();
+        let fit_with = |threads| {
+            let options = Options {
+                threads,
+                ..Options::default()
+            };
+            run(&design, &options).unwrap()
+        };
+        let (one, three) = (fit_with(1), fit_with(3));
+        assert_eq!(one.certificate.verdict, Verdict::Optimum);
+        assert_eq!(one.estimates.lambda, three.estimates.lambda);
+        assert_eq!(
+            one.estimates.derivatives.hessian,
+            three.estimates.derivatives.hessian
+        );
+        assert_eq!(one.estimates.modes, three.estimates.modes);
+    }
+}
+
+#[test]
+fn a_crossed_model_beyond_its_memory_is_refused_with_the_block() {
+    let shape = Shape {
+        levels: vec![600],
+        others: vec![(500, Meeting::Anywhere)],
+        terms: vec![(0, 1, Structure::Unstructured), (1, 1, Structure::Unstructured)],
+        rows: 20_000,
+        p: 1,
+    };
+    let data = Data::new(&shape, false);
+    let options = Options {
+        max_memory: 6e6,
+        ..Options::default()
+    };
+    let error = run(&data.design(), &options).unwrap_err();
+    assert_eq!(error.what(), "memory");
+    assert!(
+        error
+            .to_string()
+            .contains("500 x 500 system over the levels of factor 2"),
+        "{error}"
+    );
+}
+
+#[test]
+fn identical_factors_beside_a_crossed_one_are_flat() {
+    let shape = Shape {
+        levels: vec![12],
+        others: vec![(8, Meeting::Anywhere)],
+        terms: vec![(0, 1, Structure::Unstructured), (1, 1, Structure::Unstructured)],
+        rows: 150,
+        p: 1,
+    };
+    let data = Data::new(&shape, false);
+    let mut design = data.design();
+    let best = run(&design, &Options::default()).unwrap();
+    let copy = design.factors[0];
+    design.factors.push(copy);
+    let mut term = design.terms[0].clone();
+    term.factor = 2;
+    design.terms.push(term);
+    let fit = run(&design, &Options::default()).unwrap();
+    assert_eq!(fit.certificate.verdict, Verdict::Flat);
+    assert!(relative(fit.estimates.value.criterion, best.estimates.value.criterion) < 1e-9);
 }

@@ -44,8 +44,8 @@ impl Crossed<'_> {
         let mut hessian = vec![0.0; r * r];
         for s in 0..squares {
             let t = self.rows_of_directions(sources, s)?;
-            let u = self.solve(&self.crossproduct(&t, None, r)?, r)?;
-            axpy(weight, &self.squares(&t, &u, r)?, &mut hessian);
+            let solution = self.solve(&self.crossproduct(&t, None, r)?, r)?;
+            axpy(weight, &self.squares(&t, &solution, r)?, &mut hessian);
         }
         for e in 0..r {
             for f in 0..r {

@@ -15,6 +15,7 @@
 //! the relative error is of that size.
 
 use super::evaluate::{add_gram, split_at_ends};
+use super::rows::add_transposed;
 use super::{many_identities, per_level, Crossed};
 use crate::criterion::{Derivatives, Order};
 use crate::error::{zeros, Result};
@@ -38,6 +39,14 @@ pub(super) struct Sweep {
     pub inverse_roots: Vec<Vec<f64>>,
 }
 
+/// What derivatives of any order are made from.
+pub(super) struct FirstOrder {
+    sources: Vec<f64>,
+    sweep: Sweep,
+    /// Per block.
+    gradient: Vec<Vec<f64>>,
+}
+
 /// `L' A L` for `q x q` matrices.
 pub(super) fn sandwich(l: &[f64], a: &[f64], q: usize) -> Vec<f64> {
     matmul(&transpose(l, q, q), &matmul(a, l, q, q, q), q, q, q)
@@ -49,41 +58,42 @@ impl Crossed<'_> {
         if order == Order::Hessian && !self.exact {
             return self.differentiate_by_differences();
         }
-        let sources = self.sources()?;
-        let sweep = self.sweep()?;
-        let gradient = self.gradient(&sources, &sweep);
-        let curvature = match order {
-            Order::Gradient => Default::default(),
-            Order::Average => self.curvature(&sources, None)?,
-            Order::Hessian => self.curvature(&sources, Some(&sweep))?,
+        let known = match self.state.first_order.take() {
+            Some(known) => known,
+            None => self.first_order()?,
         };
+        let curvature = match order {
+            Order::Gradient => Ok(Default::default()),
+            Order::Average => self.curvature(&known.sources, None),
+            Order::Hessian => self.curvature(&known.sources, Some(&known.sweep)),
+        };
+        let gradient = self.by_terms_of_blocks(&known.gradient);
+        self.state.first_order = Some(known);
+        let curvature = curvature?;
         Ok(Derivatives {
-            gradient: self.by_terms_of_blocks(&gradient),
+            gradient,
             hessian: curvature.hessian,
             r2_gradient: curvature.r2_gradient,
             beta_gradient: curvature.beta_gradient,
         })
     }
 
-    /// From matrices per block to those of its terms.
-    fn by_terms_of_blocks(&self, gradient: &[Vec<f64>]) -> Vec<Vec<f64>> {
-        let mut all = vec![Vec::new(); self.shapes.len()];
-        for (g, block) in gradient.iter().zip(&self.blocks) {
-            for (t, columns) in block.term_columns() {
-                let (q, first) = (columns.len(), columns.start);
-                all[t] = (0..q * q)
-                    .map(|k| g[(first + k / q) * block.q + first + k % q])
-                    .collect();
-            }
-        }
-        all
+    fn first_order(&mut self) -> Result<FirstOrder> {
+        let sources = self.sources()?;
+        let sweep = self.sweep()?;
+        let gradient = self.gradient(&sources, &sweep);
+        Ok(FirstOrder {
+            sources,
+            sweep,
+            gradient,
+        })
     }
 
     /// `Z'V^-1[r sqrt(N/r2), Q R^-1]`, `d` wide, row by row: the residual and the orthonormal fixed effects as the
     /// derivatives see them.
     pub(super) fn sources(&self) -> Result<Vec<f64>> {
         let (p, d) = (self.frame.p(), self.cells.d);
-        let mut all = self.crossproduct(&self.cells.xy, Some(&self.state.u), d)?;
+        let mut all = self.crossproduct(&self.cells.xy, Some(&self.state.effects), d)?;
         let scale = (crate::engine::Engine::denominator(self) / self.state.root.r2).sqrt();
         let mut out = vec![0.0; d];
         for row in all.chunks_exact_mut(d) {
@@ -96,10 +106,9 @@ impl Crossed<'_> {
         Ok(all)
     }
 
-    /// `Z'(T - Z b)` for rows T, `c` wide, with `b = Lambda u`; `Z'T` without u.
-    pub(super) fn crossproduct(&self, t: &[f64], u: Option<&[f64]>, c: usize) -> Result<Vec<f64>> {
+    /// `Z'(T - Z b)` for rows T, `c` wide, of effects b; `Z'T` without them.
+    pub(super) fn crossproduct(&self, t: &[f64], b: Option<&[f64]>, c: usize) -> Result<Vec<f64>> {
         let (q, n) = (self.blocks[0].q, self.leading());
-        let b = u.map(|u| self.effects_of(u, c));
         let mut all = zeros(self.effects() * c, "a cross-product")?;
         let shares = split_at_ends(&mut all[..n * c], self.level_chunks.iter().map(|r| r.end * q * c));
         let rest = self.layout.m * c;
@@ -108,27 +117,18 @@ impl Crossed<'_> {
             .map(self.level_chunks.iter().zip(shares).collect(), |(range, lead)| {
                 self.workers.check()?;
                 let mut nodes = zeros(rest, "a cross-product")?;
-                let mut r = Vec::with_capacity(c);
-                for (i, own) in range.clone().zip(lead.chunks_exact_mut(q * c)) {
-                    for row in self.cells.start[i]..self.cells.start[i + 1] {
-                        r.clear();
-                        match &b {
-                            Some(b) => self.push_residual(row, t, b, c, &mut r),
-                            None => r.extend_from_slice(&t[row * c..(row + 1) * c]),
+                let mut r = Vec::new();
+                for rows in self.batches(range) {
+                    match b {
+                        Some(b) => self.residuals(rows.clone(), t, b, c, &mut r),
+                        None => {
+                            r.clear();
+                            r.extend_from_slice(&t[rows.start * c..rows.end * c]);
                         }
-                        for (k, block) in self.blocks.iter().enumerate() {
-                            let z = &self.cells.z[k][row * block.q..(row + 1) * block.q];
-                            let to = match k {
-                                0 => &mut own[..],
-                                _ => {
-                                    let at = self.place(k, self.cells.code[k][row] as usize) - n;
-                                    &mut nodes[at * c..(at + block.q) * c]
-                                }
-                            };
-                            for (to, z) in to.chunks_exact_mut(c).zip(z) {
-                                axpy(*z, &r, to);
-                            }
-                        }
+                    }
+                    add_transposed(&self.band(0, rows.clone()), &r, c, range.start * q, lead);
+                    for k in 1..self.blocks.len() {
+                        add_transposed(&self.band(k, rows.clone()), &r, c, n, &mut nodes);
                     }
                 }
                 Ok(nodes)
@@ -378,7 +378,11 @@ impl Crossed<'_> {
 
     /// Per block the conditional covariances of its levels, `q x q x levels`.
     pub(super) fn level_covariances(&mut self) -> Result<Vec<Vec<f64>>> {
-        let sweep = self.sweep()?;
+        let known = match self.state.first_order.take() {
+            Some(known) => known,
+            None => self.first_order()?,
+        };
+        let sweep = &known.sweep;
         let mut all = Vec::new();
         for (b, block) in self.blocks.iter().enumerate() {
             let (q, size) = (block.q, block.q * block.q);
@@ -400,12 +404,14 @@ impl Crossed<'_> {
             }
             all.push(of_block);
         }
+        self.state.first_order = Some(known);
         Ok(all)
     }
 
     /// `Z E x` for each direction E, row by row, of one column of the sources.
     pub(super) fn rows_of_directions(&self, sources: &[f64], s: usize) -> Result<Vec<f64>> {
         let (r, d) = (self.directions.len(), self.cells.d);
+        let column: Vec<f64> = sources.iter().skip(s).step_by(d).copied().collect();
         let mut t = zeros(self.cells.rows() * r, "the derivatives")?;
         let shares = split_at_ends(
             &mut t,
@@ -415,13 +421,12 @@ impl Crossed<'_> {
             self.level_chunks.iter().zip(shares).collect(),
             |(range, share)| {
                 let rows = self.cells.start[range.start]..self.cells.start[range.end];
-                for (row, out) in rows.zip(share.chunks_exact_mut(r)) {
-                    for (direction, out) in self.directions.iter().zip(out) {
-                        let b = direction.block;
-                        let first = self.place(b, self.cells.code[b][row] as usize);
-                        let z = &self.cells.z[b][row * self.blocks[b].q..];
-                        let value = |(a, c): &(usize, usize)| z[*a] * sources[(first + c) * d + s];
-                        *out = direction.pairs.iter().map(value).sum();
+                for (k, direction) in self.directions.iter().enumerate() {
+                    let band = self.band(direction.block, rows.clone());
+                    let rows = band.z.chunks_exact(band.q).zip(band.at);
+                    for (out, (z, at)) in share.chunks_exact_mut(r).zip(rows) {
+                        let value = |(a, c): &(usize, usize)| z[*a] * column[*at as usize + c];
+                        out[k] = direction.pairs.iter().map(value).sum();
                     }
                 }
                 Ok(())

@@ -5,6 +5,7 @@ use std::ops::Range;
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 
+use super::rows::{subtract, with_width};
 use super::Crossed;
 use crate::criterion::Value;
 use crate::engine::Root;
@@ -50,17 +51,24 @@ fn invert_general(a: &mut [f64], q: usize, work: &mut [f64]) -> f64 {
 
 /// `gram += R'R` for rows of width `c`, row by row.
 pub(super) fn add_gram(rows: &[f64], c: usize, gram: &mut [f64]) {
-    if c <= 6 {
-        for row in rows.chunks_exact(c) {
-            for (column, b) in gram.chunks_exact_mut(c).zip(row) {
-                axpy(*b, row, column);
-            }
-        }
+    if c <= 4 {
+        with_width!(c, add_small_gram(rows, c, gram));
         return;
     }
     let r = MatRef::from_column_major_slice(rows, c, rows.len() / c);
     let out = MatMut::from_column_major_slice_mut(gram, c, c);
     matmul(out, Accum::Add, r, r.transpose(), 1.0, Par::Seq);
+}
+
+fn add_small_gram<const C: usize>(rows: &[f64], c: usize, gram: &mut [f64]) {
+    let c = if C > 0 { C } else { c };
+    for row in rows.chunks_exact(c) {
+        for (column, b) in gram.chunks_exact_mut(c).zip(row) {
+            for (g, a) in column.iter_mut().zip(row) {
+                *g += a * b;
+            }
+        }
+    }
 }
 
 /// Rows of residuals that are kept until their squares are summed.
@@ -102,14 +110,23 @@ pub(super) fn split_at_ends(mut rest: &mut [f64], ends: impl Iterator<Item = usi
     parts
 }
 
+/// A solution of the system of all random effects.
+pub(super) struct Solution {
+    /// `M^-1 Lambda'v`.
+    u: Vec<f64>,
+    /// `Lambda u`.
+    b: Vec<f64>,
+}
+
 impl Crossed<'_> {
     /// The criterion at the present factors.
     pub(super) fn evaluate(&mut self) -> Result<Value> {
+        (self.state.value, self.state.first_order) = (None, None);
         let (p, d) = (self.frame.p(), self.cells.d);
         let leading = self.eliminate_leading()?;
         let logdet_v = leading + self.factorise(self.lambda.clone())?;
-        let u = self.solve(&self.gram.response, d)?;
-        let mut k = self.squares(&self.cells.xy, &u, d)?;
+        let solution = self.solve(&self.gram.response, d)?;
+        let mut k = self.squares(&self.cells.xy, &solution, d)?;
         k.iter_mut().zip(&self.cells.base).for_each(|(k, b)| *k += b);
         if !(k.iter().all(|v| v.is_finite()) && cholesky_in_place(&mut k, d)) {
             return Err(Error::Numerical(
@@ -138,13 +155,16 @@ impl Crossed<'_> {
             r_inverse: crate::linalg::matmul(&back, &r_inverse, p, p, p),
             r2,
         };
-        (self.state.gamma, self.state.r_inverse, self.state.u) = (gamma, r_inverse, u);
-        Ok(Value {
+        (self.state.gamma, self.state.r_inverse) = (gamma, r_inverse);
+        self.state.effects = solution.b;
+        let value = Value {
             criterion: self.frame.criterion(self.estimation, r2, logdet_v, logdet_xvx),
             r2,
             logdet_v,
             logdet_xvx,
-        })
+        };
+        self.state.value = Some(value.clone());
+        Ok(value)
     }
 
     /// Per leading level `K = (I + G Psi)^-1` and `P = Psi K`; returns the sum of `log|I + G Psi|`.
@@ -234,8 +254,8 @@ impl Crossed<'_> {
         Ok(logdet)
     }
 
-    /// `u = M^-1 Lambda'v` for `c` columns, all row by row.
-    pub(super) fn solve(&self, v: &[f64], c: usize) -> Result<Vec<f64>> {
+    /// `u = M^-1 Lambda'v` and `b = Lambda u` for `c` columns, all row by row, with the factors of the last factorisation.
+    pub(super) fn solve(&self, v: &[f64], c: usize) -> Result<Solution> {
         let (q, n) = (self.blocks[0].q, self.leading());
         let size = q * q;
         let layout = &self.layout;
@@ -314,7 +334,12 @@ impl Crossed<'_> {
                 Ok(())
             },
         )?;
-        Ok(u)
+        let mut b = zeros(n * c, "a solution")?;
+        for (to, from) in b.chunks_exact_mut(q * c).zip(u.chunks_exact(q * c)) {
+            multiply_level(&self.lambda[0], q, false, from, c, to);
+        }
+        b.extend_from_slice(&effects);
+        Ok(Solution { u, b })
     }
 
     /// `b = Lambda u` of the nodes.
@@ -329,33 +354,18 @@ impl Crossed<'_> {
         b
     }
 
-    /// `b = Lambda u` of all random effects.
-    pub(super) fn effects_of(&self, u: &[f64], c: usize) -> Vec<f64> {
-        let (q, n) = (self.blocks[0].q, self.leading());
-        let mut b = vec![0.0; n * c];
-        for (to, from) in b.chunks_exact_mut(q * c).zip(u.chunks_exact(q * c)) {
-            multiply_level(&self.lambda[0], q, false, from, c, to);
-        }
-        b.extend(self.node_effects(&u[n * c..], c));
-        b
-    }
-
-    /// `T'V^-1T` for rows T, `c` wide, from `u = M^-1 Lambda'Z'T`: the squares of the residuals `T - Z b` and of u. An error
+    /// `T'V^-1T` for rows T, `c` wide, from the solution of `Z'T`: the squares of the residuals `T - Z b` and of u. An error
     /// of u enters squared.
-    pub(super) fn squares(&self, t: &[f64], u: &[f64], c: usize) -> Result<Vec<f64>> {
-        let b = self.effects_of(u, c);
+    pub(super) fn squares(&self, t: &[f64], solution: &Solution, c: usize) -> Result<Vec<f64>> {
+        let Solution { u, b } = solution;
         let sums = self.workers.map(self.level_chunks.clone(), |range| {
             let mut gram = vec![0.0; c * c];
-            let mut batch = Vec::with_capacity(BATCH * c);
-            for row in self.cells.start[range.start]..self.cells.start[range.end] {
-                self.push_residual(row, t, &b, c, &mut batch);
-                if batch.len() == BATCH * c {
-                    self.workers.check()?;
-                    add_gram(&batch, c, &mut gram);
-                    batch.clear();
-                }
+            let mut batch = Vec::new();
+            for rows in self.batches(&range) {
+                self.workers.check()?;
+                self.residuals(rows, t, b, c, &mut batch);
+                add_gram(&batch, c, &mut gram);
             }
-            add_gram(&batch, c, &mut gram);
             let q = self.blocks[0].q;
             add_gram(&u[range.start * q * c..range.end * q * c], c, &mut gram);
             Ok(gram)
@@ -366,25 +376,27 @@ impl Crossed<'_> {
         Ok(gram)
     }
 
-    /// Append `t - Z b` of a row.
-    pub(super) fn push_residual(&self, row: usize, t: &[f64], b: &[f64], c: usize, out: &mut Vec<f64>) {
-        let at = out.len();
-        out.extend_from_slice(&t[row * c..(row + 1) * c]);
-        for (k, block) in self.blocks.iter().enumerate() {
-            let first = self.place(k, self.cells.code[k][row] as usize);
-            for (a, z) in self.cells.z[k][row * block.q..(row + 1) * block.q]
-                .iter()
-                .enumerate()
-            {
-                axpy(-z, &b[(first + a) * c..(first + a + 1) * c], &mut out[at..]);
-            }
+    /// The rows of some leading levels, a batch at a time.
+    pub(super) fn batches(&self, levels: &Range<usize>) -> impl Iterator<Item = Range<usize>> {
+        let (start, end) = (self.cells.start[levels.start], self.cells.start[levels.end]);
+        (start..end)
+            .step_by(BATCH)
+            .map(move |from| from..(from + BATCH).min(end))
+    }
+
+    /// `T - Z b` of some rows.
+    pub(super) fn residuals(&self, rows: Range<usize>, t: &[f64], b: &[f64], c: usize, out: &mut Vec<f64>) {
+        out.clear();
+        out.extend_from_slice(&t[rows.start * c..rows.end * c]);
+        for k in 0..self.blocks.len() {
+            subtract(&self.band(k, rows.clone()), b, c, out);
         }
     }
 
     /// The conditional modes `b` of all random effects.
     pub(super) fn modes(&self) -> Vec<f64> {
         let (p, d) = (self.frame.p(), self.cells.d);
-        let all = self.effects_of(&self.state.u, d);
+        let all = &self.state.effects;
         all.chunks_exact(d)
             .map(|row| row[p] - dot(&row[..p], &self.state.gamma))
             .collect()

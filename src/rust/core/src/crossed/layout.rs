@@ -86,8 +86,12 @@ pub struct Layout {
 const FEW_NODES: usize = 160;
 /// A system with a larger share of blocks than this is dense.
 const DENSE_SHARE: f64 = 0.35;
-/// Sparse elimination must cost less than this share of the dense one.
-const WORTH_IT: f64 = 0.4;
+/// What decides between sparse and dense storage: multiplications per second in small panels and in large tiles, seconds
+/// for adding a number to another panel, and for a panel.
+const SPARSE_RATE: f64 = 8e9;
+const DENSE_RATE: f64 = 40e9;
+const SCATTER: f64 = 4e-9;
+const OVERHEAD: f64 = 2e-6;
 
 /// Lists of neighbours: where each starts, and all of them.
 struct Lists {
@@ -322,13 +326,13 @@ impl Elimination {
         let supernodes = amalgamate(structure, &widths);
         let total: usize = width.iter().sum();
         let size = |nodes: &mut dyn Iterator<Item = usize>| nodes.map(|k| widths[k]).sum::<usize>() as f64;
-        let cost = |s: &(Range<usize>, Vec<u32>)| {
+        let seconds = |s: &(Range<usize>, Vec<u32>)| {
             let c = size(&mut s.0.clone());
             let b = size(&mut s.1.iter().map(|k| *k as usize));
-            c * (c + b) * (c + b)
+            c * (c + b) * (c + b) / SPARSE_RATE + b * b * SCATTER + OVERHEAD
         };
-        let sparse: f64 = supernodes.iter().map(cost).sum();
-        let worth = sparse < WORTH_IT * (total as f64).powi(3);
+        let sparse: f64 = supernodes.iter().map(seconds).sum();
+        let worth = sparse < (total as f64).powi(3) / DENSE_RATE;
         Ok(worth.then_some(Elimination { position, supernodes }))
     }
 }

@@ -17,6 +17,7 @@ mod gram;
 mod layout;
 mod panels;
 mod plan;
+mod rows;
 mod start;
 
 use std::ops::Range;
@@ -28,9 +29,11 @@ use crate::error::{zeros, Error, Result};
 use crate::linalg::identity;
 use crate::parallel::{chunks, Workers};
 use cells::Cells;
+use derivatives::FirstOrder;
 use gram::Gram;
 use layout::Layout;
 use panels::Panels;
+use rows::Band;
 
 /// A factor with all its terms.
 #[derive(Debug, Clone)]
@@ -113,13 +116,17 @@ struct State {
     information: Vec<Vec<f64>>,
     /// Per block the factor of Psi with which the panels were factorised.
     factored: Vec<Vec<f64>>,
-    /// `M^-1 Lambda'Z'[Q y]`, row by row.
-    u: Vec<f64>,
+    /// `b` for the right-hand sides `[Q y]`, row by row.
+    effects: Vec<f64>,
     /// Coefficients of the orthonormal columns of X.
     gamma: Vec<f64>,
     /// `R^-1` with `R'R = Q'V^-1Q`.
     r_inverse: Vec<f64>,
     root: Root,
+    /// The criterion, unless something changed since.
+    value: Option<Value>,
+    /// What derivatives of any order are made from, once it is known.
+    first_order: Option<FirstOrder>,
 }
 
 /// What changes with the columns in use, as it was at first.
@@ -145,6 +152,8 @@ pub struct Crossed<'w> {
     /// Per block `Lambda` and `Psi` of all terms together.
     lambda: Vec<Vec<f64>>,
     psi: Vec<Vec<f64>>,
+    /// Per block where the effects of each row's level stand among all.
+    places: Vec<Vec<u32>>,
     state: State,
     /// Leading levels that are worked on together.
     level_chunks: Vec<Range<usize>>,
@@ -198,6 +207,7 @@ impl<'w> Crossed<'w> {
         Ok(Crossed {
             level_chunks: chunks((0..layout.leading()).map(level_work), 4_096, plan.chunks),
             node_chunks: chunks((0..layout.nodes.len()).map(node_work), 8_192, 64),
+            places: places(&cells, &layout, &blocks),
             panels: Panels::new(&layout)?,
             lambda: blocks.iter().map(square).collect(),
             psi: blocks.iter().map(square).collect(),
@@ -235,6 +245,16 @@ impl<'w> Crossed<'w> {
         }
     }
 
+    /// The columns of Z of some rows that belong to a block.
+    fn band(&self, block: usize, rows: Range<usize>) -> Band<'_> {
+        let q = self.blocks[block].q;
+        Band {
+            q,
+            z: &self.cells.z[block][rows.start * q..rows.end * q],
+            at: &self.places[block][rows],
+        }
+    }
+
     /// Collect the factors of the terms of each block in one block-diagonal matrix.
     fn set_lambda(&mut self, lambda: &[Vec<f64>]) -> Result<()> {
         if lambda.len() != self.shapes.len() {
@@ -251,6 +271,25 @@ impl<'w> Crossed<'w> {
         }
         self.set_psi();
         Ok(())
+    }
+
+    /// Per term Lambda at the last evaluation.
+    fn lambda_of_terms(&self) -> Vec<Vec<f64>> {
+        self.by_terms_of_blocks(&self.lambda)
+    }
+
+    /// From matrices per block to those of its terms.
+    fn by_terms_of_blocks(&self, of_blocks: &[Vec<f64>]) -> Vec<Vec<f64>> {
+        let mut all = vec![Vec::new(); self.shapes.len()];
+        for (g, block) in of_blocks.iter().zip(&self.blocks) {
+            for (t, columns) in block.term_columns() {
+                let (q, first) = (columns.len(), columns.start);
+                all[t] = (0..q * q)
+                    .map(|k| g[(first + k / q) * block.q + first + k % q])
+                    .collect();
+            }
+        }
+        all
     }
 
     /// `Psi = Lambda Lambda'`, per block.
@@ -319,10 +358,16 @@ impl Criterion for Crossed<'_> {
         }
         self.cells.change_columns(&self.blocks, w, &mut self.frame);
         self.gram = Gram::new(&self.cells, &self.layout, &self.blocks)?;
+        (self.state.value, self.state.first_order) = (None, None);
         Ok(())
     }
 
     fn value(&mut self, lambda: &[Vec<f64>]) -> Result<Value> {
+        if let Some(value) = &self.state.value {
+            if self.lambda_of_terms() == lambda {
+                return Ok(value.clone());
+            }
+        }
         self.set_lambda(lambda)?;
         self.evaluate()
     }
@@ -391,6 +436,17 @@ impl Engine for Crossed<'_> {
             true,
         ))
     }
+}
+
+/// Per block where the effects of each row's level stand among all.
+fn places(cells: &Cells, layout: &Layout, blocks: &[Block]) -> Vec<Vec<u32>> {
+    let leading = blocks[0].q * blocks[0].levels;
+    let place = |b: usize, level: u32| match b {
+        0 => level as usize * blocks[0].q,
+        _ => leading + layout.node_column[layout.node_of[b][level as usize] as usize],
+    };
+    let of = |(b, codes): (usize, &Vec<u32>)| codes.iter().map(|c| place(b, *c) as u32).collect();
+    cells.code.iter().enumerate().map(of).collect()
 }
 
 /// Room for the matrices of all levels of a block.
