@@ -18,6 +18,9 @@
 # and geepack have the data.
 source("bench/common.R")
 source("bench/models.R")
+if (!requireNamespace("mixedlm", quietly = TRUE)) {
+  stop("bench/peers.R compares with mixedlm, which is not installed")
+}
 
 peers <- c(
   mixedlm = "mixedlm", lmer = "lme4 lmer", lme = "nlme lme", statsmodels = "statsmodels MixedLM",
