@@ -17,6 +17,7 @@ use super::cells::Cells;
 use super::Block;
 use crate::engine::Storage;
 use crate::error::{Error, Result};
+use crate::parallel::Workers;
 
 /// Columns that are stored together: the columns of some consecutive nodes and all rows that elimination fills.
 #[derive(Debug, Clone)]
@@ -106,11 +107,11 @@ impl Lists {
 }
 
 impl Layout {
-    /// The layout for reduced rows.
+    /// The layout for reduced rows, of a model that may take `limit` bytes.
     ///
     /// # Errors
-    /// [`Error::InvalidInput`] (`"memory"`).
-    pub fn new(cells: &Cells, blocks: &[Block]) -> Result<Layout> {
+    /// [`Error::InvalidInput`] (`"memory"`), [`Error::Interrupted`].
+    pub fn new(cells: &Cells, blocks: &[Block], limit: f64, workers: &Workers<'_>) -> Result<Layout> {
         let initial = popular_first(cells, blocks);
         let (touch, nodes) = touches(cells, &initial);
         let pairs = pairs(cells, &initial, nodes);
@@ -120,8 +121,8 @@ impl Layout {
             .skip(1)
             .flat_map(|(of, b)| std::iter::repeat_n(b.q, of.len()))
             .collect();
-        let found = match neighbours(&touch, &pairs, nodes) {
-            Some(adjacent) => Elimination::analyse(&adjacent, &width)?,
+        let found = match neighbours(&touch, &pairs, nodes, limit, workers)? {
+            Some(adjacent) => Elimination::analyse(&adjacent, &width, limit, workers)?,
             None => None,
         };
         let (position, supernodes, storage) = match found {
@@ -242,9 +243,15 @@ fn transposed(lists: &Lists, values: usize) -> Lists {
 
 /// For each node all others that elimination of the leading levels connects it with; `None` when these are so many that
 /// the system is better stored whole.
-fn neighbours(touch: &Lists, pairs: &Lists, nodes: usize) -> Option<Lists> {
+fn neighbours(
+    touch: &Lists,
+    pairs: &Lists,
+    nodes: usize,
+    limit: f64,
+    workers: &Workers<'_>,
+) -> Result<Option<Lists>> {
     if nodes < FEW_NODES {
-        return None;
+        return Ok(None);
     }
     let graph = Graph {
         touch,
@@ -259,23 +266,27 @@ fn neighbours(touch: &Lists, pairs: &Lists, nodes: usize) -> Option<Lists> {
         graph.visit(*j, &mut mark, &mut found);
     }
     if found.len() as f64 > DENSE_SHARE * (sample.len() * nodes) as f64 {
-        return None;
+        return Ok(None);
     }
-    let most = (DENSE_SHARE * (nodes as f64).powi(2)) as usize;
+    // each takes four bytes here and eight where they are ordered
+    let most = (DENSE_SHARE * (nodes as f64).powi(2)).min(limit / 16.0) as usize;
     let mut lists = Lists {
         start: vec![0],
         of: Vec::new(),
     };
     mark.fill(u32::MAX);
     for j in 0..nodes {
+        if j % 256 == 0 {
+            workers.check()?;
+        }
         graph.visit(j, &mut mark, &mut lists.of);
         if lists.of.len() > most {
-            return None;
+            return Ok(None);
         }
         lists.of[lists.start[j]..].sort_unstable();
         lists.start.push(lists.of.len());
     }
-    Some(lists)
+    Ok(Some(lists))
 }
 
 /// Who meets whom.
@@ -313,7 +324,12 @@ struct Elimination {
 
 impl Elimination {
     /// Order the nodes and find the fill; `None` where that does not pay.
-    fn analyse(adjacent: &Lists, width: &[usize]) -> Result<Option<Elimination>> {
+    fn analyse(
+        adjacent: &Lists,
+        width: &[usize],
+        limit: f64,
+        workers: &Workers<'_>,
+    ) -> Result<Option<Elimination>> {
         let nodes = width.len();
         let order = minimum_degree(adjacent, nodes)?;
         let mut position = vec![0u32; nodes];
@@ -321,18 +337,21 @@ impl Elimination {
             .iter()
             .enumerate()
             .for_each(|(k, j)| position[*j] = k as u32);
-        let structure = fill(adjacent, &order, &position);
         let widths: Vec<usize> = order.iter().map(|j| width[*j]).collect();
-        let supernodes = amalgamate(structure, &widths);
-        let total: usize = width.iter().sum();
-        let size = |nodes: &mut dyn Iterator<Item = usize>| nodes.map(|k| widths[k]).sum::<usize>() as f64;
-        let seconds = |s: &(Range<usize>, Vec<u32>)| {
-            let c = size(&mut s.0.clone());
-            let b = size(&mut s.1.iter().map(|k| *k as usize));
+        let total = width.iter().sum::<usize>() as f64;
+        // the factor and the inverse, of either kind
+        let most = (limit / 16.0).min(0.5 * total * total);
+        let Some(panels) = panels(adjacent, &order, &position, &widths, most, workers)? else {
+            return Ok(None);
+        };
+        let seconds = |p: &Panel| {
+            let (c, b) = (p.columns as f64, Panel::wide(&p.below, &widths) as f64);
             c * (c + b) * (c + b) / SPARSE_RATE + b * b * SCATTER + OVERHEAD
         };
-        let sparse: f64 = supernodes.iter().map(seconds).sum();
-        let worth = sparse < (total as f64).powi(3) / DENSE_RATE;
+        let sparse: f64 = panels.iter().map(seconds).sum();
+        let dense_fits = 16.0 * total * total < limit;
+        let worth = !dense_fits || sparse < total.powi(3) / DENSE_RATE;
+        let supernodes = panels.into_iter().map(|p| (p.nodes, p.below)).collect();
         Ok(worth.then_some(Elimination { position, supernodes }))
     }
 }
@@ -351,67 +370,112 @@ fn minimum_degree(adjacent: &Lists, nodes: usize) -> Result<Vec<usize>> {
     Ok(order)
 }
 
-/// For each node, in the order of elimination, the later nodes that its column of the factor holds.
-fn fill(adjacent: &Lists, order: &[usize], position: &[u32]) -> Vec<Vec<u32>> {
+/// The most columns of a merged panel, and the share of zeros that it may store; the last for any number.
+const RELAXED: [(usize, f64); 4] = [(4, 1.0), (16, 0.8), (48, 0.1), (usize::MAX, 0.05)];
+
+/// A panel in the making.
+struct Panel {
+    nodes: Range<usize>,
+    /// Later nodes that the column of its last node holds.
+    below: Vec<u32>,
+    columns: usize,
+    /// Elements that are not zero, those on and above the diagonal of its own block once.
+    filled: usize,
+}
+
+impl Panel {
+    fn wide(nodes: &[u32], width: &[usize]) -> usize {
+        nodes.iter().map(|k| width[*k as usize]).sum()
+    }
+
+    fn stored(columns: usize, below: usize) -> usize {
+        columns * (columns + 1) / 2 + columns * below
+    }
+
+    fn is_child_of(&self, parent: &Panel) -> bool {
+        self.below
+            .first()
+            .is_some_and(|k| parent.nodes.contains(&(*k as usize)))
+    }
+}
+
+/// Nodes in the order of elimination with what their columns of the factor hold, put together to panels where neighbours
+/// have (nearly) the same rows; the zeros that this stores are counted. `None` when more than `most` numbers are stored.
+fn panels(
+    adjacent: &Lists,
+    order: &[usize],
+    position: &[u32],
+    width: &[usize],
+    most: f64,
+    workers: &Workers<'_>,
+) -> Result<Option<Vec<Panel>>> {
     let nodes = order.len();
-    let mut structure: Vec<Vec<u32>> = vec![Vec::new(); nodes];
+    let mut done: Vec<Panel> = Vec::new();
+    // panels whose last node has this parent
     let mut children: Vec<Vec<u32>> = vec![Vec::new(); nodes];
+    let mut panel_of = vec![0u32; nodes];
     let mut mark = vec![u32::MAX; nodes];
+    let mut total = 0.0;
     for k in 0..nodes {
-        let mut own: Vec<u32> = Vec::new();
+        if k % 256 == 0 {
+            workers.check()?;
+        }
+        let mut below: Vec<u32> = Vec::new();
         mark[k] = k as u32;
         let mut visit = |at: u32| {
             if at as usize > k && mark[at as usize] != k as u32 {
                 mark[at as usize] = k as u32;
-                own.push(at);
+                below.push(at);
             }
         };
         adjacent
             .get(order[k])
             .iter()
             .for_each(|j| visit(position[*j as usize]));
-        for child in &children[k] {
-            structure[*child as usize].iter().for_each(|at| visit(*at));
+        for child in std::mem::take(&mut children[k]) {
+            done[panel_of[child as usize] as usize]
+                .below
+                .iter()
+                .for_each(|at| visit(*at));
         }
-        own.sort_unstable();
-        if let Some(parent) = own.first() {
+        below.sort_unstable();
+        if let Some(parent) = below.first() {
             children[*parent as usize].push(k as u32);
         }
-        structure[k] = own;
+        let filled = Panel::stored(width[k], Panel::wide(&below, width));
+        total += filled as f64;
+        if total > most {
+            return Ok(None);
+        }
+        done.push(Panel {
+            nodes: k..k + 1,
+            below,
+            columns: width[k],
+            filled,
+        });
+        merge_last(&mut done, width);
+        panel_of[k] = done.len() as u32 - 1;
     }
-    structure
+    Ok(Some(done))
 }
 
-/// The most columns of a merged panel, and the share of zeros that it may store; the last for any number.
-const RELAXED: [(usize, f64); 4] = [(4, 1.0), (16, 0.8), (48, 0.1), (usize::MAX, 0.05)];
-
-/// Neighbouring nodes with (nearly) the same rows become one panel; the zeros that this stores are counted.
-fn amalgamate(structure: Vec<Vec<u32>>, width: &[usize]) -> Vec<(Range<usize>, Vec<u32>)> {
-    let wide = |nodes: &[u32]| nodes.iter().map(|k| width[*k as usize]).sum::<usize>();
-    let size = |c: usize, below: usize| c * (c + 1) / 2 + c * below;
-    // the panels so far: nodes, rows below, columns, elements that are not zero
-    let mut panels: Vec<(Range<usize>, Vec<u32>, usize, usize)> = Vec::new();
-    for (k, below) in structure.into_iter().enumerate() {
-        let filled = size(width[k], wide(&below));
-        panels.push((k..k + 1, below, width[k], filled));
-        while let [.., first, last] = &panels[..] {
-            let is_parent = first
-                .1
-                .first()
-                .is_some_and(|parent| last.0.contains(&(*parent as usize)));
-            let (columns, filled) = (first.2 + last.2, first.3 + last.3);
-            let stored = size(columns, wide(&last.1));
-            let zeros = stored.saturating_sub(filled) as f64 / stored as f64;
-            let allowed = RELAXED.iter().find(|r| columns <= r.0).map_or(0.0, |r| r.1);
-            if !is_parent || zeros > allowed {
-                break;
-            }
-            let merged = (first.0.start..last.0.end, last.1.clone(), columns, filled);
-            panels.truncate(panels.len() - 2);
+/// Merge the last panel with its neighbour as long as that stores few zeros.
+fn merge_last(panels: &mut Vec<Panel>, width: &[usize]) {
+    while let [.., first, last] = &panels[..] {
+        let (columns, filled) = (first.columns + last.columns, first.filled + last.filled);
+        let stored = Panel::stored(columns, Panel::wide(&last.below, width));
+        let zeros = stored.saturating_sub(filled) as f64 / stored as f64;
+        let allowed = RELAXED.iter().find(|r| columns <= r.0).map_or(0.0, |r| r.1);
+        if !first.is_child_of(last) || zeros > allowed {
+            return;
+        }
+        let start = first.nodes.start;
+        if let Some(mut merged) = panels.pop() {
+            panels.pop();
+            (merged.nodes.start, merged.columns, merged.filled) = (start, columns, filled);
             panels.push(merged);
         }
     }
-    panels.into_iter().map(|p| (p.0, p.1)).collect()
 }
 
 /// Everything in its final place.

@@ -181,7 +181,7 @@ impl<'w> Crossed<'w> {
         plan::check_rows(design, &blocks, making.max_memory)?;
         let (cells, frame) = cells::collect(design, &blocks, making.rank_tolerance, workers)?;
         workers.check()?;
-        let layout = Layout::new(&cells, &blocks)?;
+        let layout = Layout::new(&cells, &blocks, making.max_memory, workers)?;
         let shapes: Vec<TermShape> = design
             .terms
             .iter()
