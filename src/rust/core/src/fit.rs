@@ -111,10 +111,23 @@ fn em_steps(work: usize) -> usize {
 
 /// Threads cost more than they bring on small data.
 fn threads_for(design: &Design<'_>, threads: usize) -> usize {
-    if design.n() < 30_000 {
-        1
-    } else {
+    let sizes: Vec<usize> = design
+        .factors
+        .iter()
+        .enumerate()
+        .map(|(f, factor)| {
+            let own = design.terms.iter().filter(|t| t.factor == f);
+            factor.levels * own.map(|t| t.columns.len()).sum::<usize>()
+        })
+        .collect();
+    let effects: usize = sizes.iter().sum();
+    // what is left when the largest factor is eliminated
+    let rest = effects - sizes.iter().max().copied().unwrap_or(0);
+    let system = rest as f64 * rest as f64 * effects as f64;
+    if design.n() >= 30_000 || system > 3e7 {
         threads
+    } else {
+        1
     }
 }
 

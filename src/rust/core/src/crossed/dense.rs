@@ -186,17 +186,21 @@ pub fn square_of_triangle(k: &mut [f64], n: usize, workers: &Workers<'_>) -> Res
     Ok(())
 }
 
-/// `out = A B` for `m x m` matrices.
+/// `out = A B` where B has `k` rows.
 ///
 /// # Errors
 /// As [`invert_triangle`].
-pub fn multiply(a: &[f64], b: &[f64], out: &mut [f64], m: usize, workers: &Workers<'_>) -> Result<()> {
-    let all = view(a, m, m, m);
+pub fn multiply(a: &[f64], b: &[f64], out: &mut [f64], k: usize, workers: &Workers<'_>) -> Result<()> {
+    if k == 0 || a.is_empty() {
+        return Ok(());
+    }
+    let rows = a.len() / k;
+    let all = view(a, rows, k, rows);
     let mut tiles = Vec::new();
-    for (out, b) in out.chunks_mut(TILE * m.max(1)).zip(b.chunks(TILE * m.max(1))) {
-        let width = out.len() / m;
-        let right = view(b, m, width, m);
-        let (mut tail, mut at) = (view_mut(out, m, width, m), 0);
+    for (out, b) in out.chunks_mut(TILE * rows).zip(b.chunks(TILE * k)) {
+        let width = out.len() / rows;
+        let right = view(b, k, width, k);
+        let (mut tail, mut at) = (view_mut(out, rows, width, rows), 0);
         while tail.nrows() > 0 {
             let take = TALL.min(tail.nrows());
             let (piece, next) = tail.split_at_row_mut(take);

@@ -15,6 +15,7 @@
 //! the relative error is of that size.
 
 use super::evaluate::{add_gram, split_at_ends};
+use super::plan::Exact;
 use super::rows::add_transposed;
 use super::{many_identities, per_level, Crossed};
 use crate::criterion::{Derivatives, Order};
@@ -55,7 +56,7 @@ pub(super) fn sandwich(l: &[f64], a: &[f64], q: usize) -> Vec<f64> {
 impl Crossed<'_> {
     /// Gradient, and a Hessian of the kind that is asked for, at the last evaluation.
     pub(super) fn differentiate(&mut self, order: Order) -> Result<Derivatives> {
-        if order == Order::Hessian && !self.exact {
+        if order == Order::Hessian && self.exact == Exact::Differences {
             return self.differentiate_by_differences();
         }
         let known = match self.state.first_order.take() {
@@ -64,8 +65,8 @@ impl Crossed<'_> {
         };
         let curvature = match order {
             Order::Gradient => Ok(Default::default()),
-            Order::Average => self.curvature(&known.sources, None),
-            Order::Hessian => self.curvature(&known.sources, Some(&known.sweep)),
+            Order::Average => self.curvature(&known.sources, &known.sweep, false),
+            Order::Hessian => self.curvature(&known.sources, &known.sweep, true),
         };
         let gradient = self.by_terms_of_blocks(&known.gradient);
         self.state.first_order = Some(known);
@@ -93,7 +94,7 @@ impl Crossed<'_> {
     /// derivatives see them.
     pub(super) fn sources(&self) -> Result<Vec<f64>> {
         let (p, d) = (self.frame.p(), self.cells.d);
-        let mut all = self.crossproduct(&self.cells.xy, Some(&self.state.effects), d)?;
+        let mut all = self.crossproduct(&self.cells.xy, &self.state.effects, d)?;
         let scale = (crate::engine::Engine::denominator(self) / self.state.root.r2).sqrt();
         let mut out = vec![0.0; d];
         for row in all.chunks_exact_mut(d) {
@@ -106,8 +107,8 @@ impl Crossed<'_> {
         Ok(all)
     }
 
-    /// `Z'(T - Z b)` for rows T, `c` wide, of effects b; `Z'T` without them.
-    pub(super) fn crossproduct(&self, t: &[f64], b: Option<&[f64]>, c: usize) -> Result<Vec<f64>> {
+    /// `Z'(T - Z b)` for rows T, `c` wide, of effects b.
+    pub(super) fn crossproduct(&self, t: &[f64], b: &[f64], c: usize) -> Result<Vec<f64>> {
         let (q, n) = (self.blocks[0].q, self.leading());
         let mut all = zeros(self.effects() * c, "a cross-product")?;
         let shares = split_at_ends(&mut all[..n * c], self.level_chunks.iter().map(|r| r.end * q * c));
@@ -119,13 +120,7 @@ impl Crossed<'_> {
                 let mut nodes = zeros(rest, "a cross-product")?;
                 let mut r = Vec::new();
                 for rows in self.batches(range) {
-                    match b {
-                        Some(b) => self.residuals(rows.clone(), t, b, c, &mut r),
-                        None => {
-                            r.clear();
-                            r.extend_from_slice(&t[rows.start * c..rows.end * c]);
-                        }
-                    }
+                    self.residuals(rows.clone(), t, b, c, &mut r);
                     add_transposed(&self.band(0, rows.clone()), &r, c, range.start * q, lead);
                     for k in 1..self.blocks.len() {
                         add_transposed(&self.band(k, rows.clone()), &r, c, n, &mut nodes);
@@ -406,33 +401,6 @@ impl Crossed<'_> {
         }
         self.state.first_order = Some(known);
         Ok(all)
-    }
-
-    /// `Z E x` for each direction E, row by row, of one column of the sources.
-    pub(super) fn rows_of_directions(&self, sources: &[f64], s: usize) -> Result<Vec<f64>> {
-        let (r, d) = (self.directions.len(), self.cells.d);
-        let column: Vec<f64> = sources.iter().skip(s).step_by(d).copied().collect();
-        let mut t = zeros(self.cells.rows() * r, "the derivatives")?;
-        let shares = split_at_ends(
-            &mut t,
-            self.level_chunks.iter().map(|c| self.cells.start[c.end] * r),
-        );
-        self.workers.map(
-            self.level_chunks.iter().zip(shares).collect(),
-            |(range, share)| {
-                let rows = self.cells.start[range.start]..self.cells.start[range.end];
-                for (k, direction) in self.directions.iter().enumerate() {
-                    let band = self.band(direction.block, rows.clone());
-                    let rows = band.z.chunks_exact(band.q).zip(band.at);
-                    for (out, (z, at)) in share.chunks_exact_mut(r).zip(rows) {
-                        let value = |(a, c): &(usize, usize)| z[*a] * column[*at as usize + c];
-                        out[k] = direction.pairs.iter().map(value).sum();
-                    }
-                }
-                Ok(())
-            },
-        )?;
-        Ok(t)
     }
 }
 

@@ -19,6 +19,7 @@ mod panels;
 mod plan;
 mod rows;
 mod start;
+mod traces;
 
 use std::ops::Range;
 
@@ -33,6 +34,7 @@ use derivatives::FirstOrder;
 use gram::Gram;
 use layout::Layout;
 use panels::Panels;
+use plan::Exact;
 use rows::Band;
 
 /// A factor with all its terms.
@@ -106,6 +108,9 @@ fn directions(shapes: &[TermShape], blocks: &[Block]) -> Vec<Direction> {
     all
 }
 
+/// Multiplications below which the exact Hessian is cheap enough for every step.
+const CHEAP: f64 = 2e7;
+
 /// What the last evaluation left.
 #[derive(Default)]
 struct State {
@@ -161,8 +166,10 @@ pub struct Crossed<'w> {
     node_chunks: Vec<Range<usize>>,
     /// The data as they were reduced, once other columns are in use.
     pristine: Option<Pristine>,
-    /// Whether the exact Hessian comes from its formula (or from differences of the gradient).
-    exact: bool,
+    /// Where the exact Hessian comes from.
+    exact: Exact,
+    /// What steps are made from.
+    stepping: Order,
 }
 
 impl<'w> Crossed<'w> {
@@ -213,6 +220,10 @@ impl<'w> Crossed<'w> {
             psi: blocks.iter().map(square).collect(),
             state: State::default(),
             exact: plan.exact,
+            stepping: match plan.exact {
+                Exact::Whole | Exact::Products if plan.exact_cost < CHEAP => Order::Hessian,
+                _ => Order::Average,
+            },
             pristine: None,
             blocks,
             cells,
@@ -410,12 +421,7 @@ impl Engine for Crossed<'_> {
     }
 
     fn stepping(&self) -> Order {
-        let flops = (self.blocks[0].q as f64).powi(2) * (self.layout.m as f64).powi(3);
-        if self.exact && flops < 2e7 {
-            Order::Hessian
-        } else {
-            Order::Average
-        }
+        self.stepping
     }
 
     fn conditional_modes(&self) -> Result<Vec<Vec<f64>>> {

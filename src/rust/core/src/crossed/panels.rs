@@ -120,8 +120,14 @@ impl Panels {
         Ok(2.0 * logdet)
     }
 
-    /// Solve with the factor for `c` right-hand sides, `m x c` row by row, in place.
+    /// Solve the system for `c` right-hand sides, `m x c` row by row, in place.
     pub fn solve(&self, layout: &Layout, x: &mut [f64], c: usize) {
+        self.forward(layout, x, c);
+        self.backward(layout, x, c);
+    }
+
+    /// `L^-1 x`.
+    pub fn forward(&self, layout: &Layout, x: &mut [f64], c: usize) {
         let mut gathered = Vec::new();
         for panel in &layout.supernodes {
             let (rows, n) = (panel.rows(), panel.columns.len());
@@ -149,6 +155,11 @@ impl Panels {
                 }
             }
         }
+    }
+
+    /// `L^-T x`.
+    fn backward(&self, layout: &Layout, x: &mut [f64], c: usize) {
+        let mut gathered = Vec::new();
         for panel in layout.supernodes.iter().rev() {
             let (rows, n) = (panel.rows(), panel.columns.len());
             let values =

@@ -7,12 +7,25 @@ use crate::design::Design;
 use crate::error::{Error, Result};
 use crate::memory::refuse;
 
+/// Where the exact Hessian comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exact {
+    /// All of W.
+    Whole,
+    /// Products over the nodes, one for each pair of columns of the leading factor.
+    Products,
+    /// Differences of the gradient.
+    Differences,
+}
+
 /// What an engine will do within its memory.
 pub struct Plan {
     /// Chunks of leading levels, at most: each has sums over all nodes of its own.
     pub chunks: usize,
-    /// Whether the exact Hessian comes from its formula.
-    pub exact: bool,
+    /// Where the exact Hessian comes from.
+    pub exact: Exact,
+    /// Multiplications that the exact Hessian takes.
+    pub exact_cost: f64,
     /// Bytes by purpose.
     parts: Vec<(String, f64)>,
     /// Bytes of the matrices of the exact Hessian.
@@ -71,7 +84,7 @@ impl Plan {
         let parts = vec![
             (
                 "the reduced rows".to_string(),
-                8.0 * rows * (2 * z + cells.d + directions + blocks.len()) as f64,
+                8.0 * rows * (2 * z + cells.d + 2 * blocks.len()) as f64,
             ),
             (
                 "the cross-products".to_string(),
@@ -88,14 +101,24 @@ impl Plan {
                 16.0 * layout.values as f64 + 8.0 * (largest * largest + chunks * layout.m as f64 * wide),
             ),
         ];
-        let (m, r) = (layout.m as f64, directions as f64);
-        // products against differences, three gradients each
-        let worth = layout.supernodes.len() == 1 && 2.0 * q * q <= 3.0 * r.max(1.0);
+        let (m, r, n) = (layout.m as f64, directions as f64, q * blocks[0].levels as f64);
+        let dense = layout.supernodes.len() == 1;
+        // three gradients for each parameter
+        let differences = (Exact::Differences, 1.5 * r.max(1.0) * m.powi(3), 0.0);
+        let whole = (Exact::Whole, m * n * (m + n), 8.0 * (3.0 * m * n + n * n));
+        let products = (Exact::Products, q * q * m.powi(3), 8.0 * m * m * (q * q + 1.0));
+        let ways = [whole, products, differences];
+        let best = ways.iter().filter(|w| dense || w.0 == Exact::Differences);
+        let best = best
+            .min_by(|a, b| a.1.total_cmp(&b.1))
+            .copied()
+            .unwrap_or(differences);
         Plan {
             chunks: chunks as usize,
-            exact: worth,
+            exact: best.0,
+            exact_cost: best.1,
             parts,
-            exact_bytes: 8.0 * m * m * (q * q + 1.0),
+            exact_bytes: best.2,
         }
     }
 
@@ -111,7 +134,9 @@ impl Plan {
             let gib = bytes / (1u64 << 30) as f64;
             return Err(refuse(total, limit, &format!("{gib:.2} GiB of it for {name}")));
         }
-        self.exact &= total + self.exact_bytes <= limit;
+        if total + self.exact_bytes > limit {
+            self.exact = Exact::Differences;
+        }
         Ok(())
     }
 }
