@@ -7,11 +7,16 @@
 
 use std::ops::Range;
 
+use faer::linalg::matmul::matmul as matmul_into;
+use faer::{Accum, MatMut, MatRef, Par};
+
 use super::Block;
 use crate::design::{Column, Design};
 use crate::engine::Frame;
 use crate::error::{reserved, zeros, Error, Result};
-use crate::linalg::{identity, invert_upper, matmul, qr_in_place, square_size, TriangleAccumulator};
+use crate::linalg::{
+    identity, invert_upper, matmul, qr_in_place, square_size, transpose, TriangleAccumulator,
+};
 use crate::parallel::{chunks, Workers};
 use crate::params::triangular_whitener;
 use crate::rank::independent_columns;
@@ -291,7 +296,7 @@ pub fn collect(
         log_weights: design.weights.map_or(0.0, |w| w.iter().map(|v| v.ln()).sum()),
         scaling,
     };
-    cells.orthonormalise(&frame.kept, &triangle, root.triangle())?;
+    cells.orthonormalise(&frame.kept, &triangle, root.triangle(), workers)?;
     frame.gram = cells.gram(blocks, design.terms.len());
     let whiten = |(term, gram): (&crate::design::Term<'_>, &Vec<f64>)| {
         let q = term.columns.len();
@@ -324,7 +329,13 @@ fn triangle_of(total: &[f64], kept: &[usize]) -> Vec<f64> {
 
 impl Cells {
     /// Orthonormal columns of X over all rows instead of the kept ones, and the response orthogonal to them.
-    fn orthonormalise(&mut self, kept: &[usize], tri: &[f64], root: &[f64]) -> Result<()> {
+    fn orthonormalise(
+        &mut self,
+        kept: &[usize],
+        tri: &[f64],
+        root: &[f64],
+        workers: &Workers<'_>,
+    ) -> Result<()> {
         let (wide, p) = (self.d, kept.len());
         let d = p + 1;
         let inverse = invert_upper(tri, d, p)
@@ -333,30 +344,30 @@ impl Cells {
         self.triangle = (0..p * p)
             .map(|k| tri[(k / p.max(1)) * d + k % p.max(1)])
             .collect();
-        let projected = &self.projected;
-        let rotate = |row: &dyn Fn(usize) -> f64, out: &mut [f64]| {
-            let mut y = row(wide - 1);
-            for j in 0..p {
-                out[j] = (0..=j).map(|i| row(kept[i]) * inverse[j * p + i]).sum();
-                y -= out[j] * projected[j];
-            }
-            out[p] = y;
-        };
-        let rows = self.rows();
-        let mut xy = zeros(rows * d, "the reduced data")?;
-        for (from, to) in self.xy.chunks_exact(wide).zip(xy.chunks_exact_mut(d)) {
-            rotate(&|j| from[j], to);
-        }
-        self.base = vec![0.0; d * d];
-        let mut to = vec![0.0; d];
-        for i in 0..wide {
-            rotate(&|j| root[j * wide + i], &mut to);
-            for b in 0..d {
-                for a in 0..d {
-                    self.base[b * d + a] += to[a] * to[b];
-                }
+        // [Q, y - Q Q'y] = [X y] T, with zero rows of T for columns that are left out
+        let mut t = vec![0.0; wide * d];
+        for j in 0..p {
+            for i in 0..=j {
+                t[j * wide + kept[i]] = inverse[j * p + i];
+                t[p * wide + kept[i]] -= inverse[j * p + i] * self.projected[j];
             }
         }
+        t[p * wide + wide - 1] = 1.0;
+        let mut xy = zeros(self.rows() * d, "the reduced data")?;
+        let pieces: Vec<_> = self
+            .xy
+            .chunks(LOCAL_ROWS * wide)
+            .zip(xy.chunks_mut(LOCAL_ROWS * d))
+            .collect();
+        workers.map(pieces, |(from, to)| {
+            let (count, t) = (from.len() / wide, MatRef::from_column_major_slice(&t, wide, d));
+            let from = MatRef::from_row_major_slice(from, count, wide);
+            let to = MatMut::from_row_major_slice_mut(to, count, d);
+            matmul_into(to, Accum::Replace, from, t, 1.0, Par::Seq);
+            Ok(())
+        })?;
+        let rotated = matmul(root, &t, wide, wide, d);
+        self.base = matmul(&transpose(&rotated, wide, d), &rotated, d, wide, d);
         (self.xy, self.d) = (xy, d);
         Ok(())
     }

@@ -121,7 +121,7 @@ pub(super) struct Solution {
 impl Crossed<'_> {
     /// The criterion at the present factors.
     pub(super) fn evaluate(&mut self) -> Result<Value> {
-        (self.state.value, self.state.first_order) = (None, None);
+        self.state.forget();
         let (p, d) = (self.frame.p(), self.cells.d);
         let leading = self.eliminate_leading()?;
         let logdet_v = leading + self.factorise(self.lambda.clone())?;

@@ -132,6 +132,15 @@ struct State {
     value: Option<Value>,
     /// What derivatives of any order are made from, once it is known.
     first_order: Option<FirstOrder>,
+    /// The derivatives that were asked for last.
+    derivatives: Option<(Order, Derivatives)>,
+}
+
+impl State {
+    /// Forget what was found at another point, or with other columns.
+    fn forget(&mut self) {
+        (self.value, self.first_order, self.derivatives) = (None, None, None);
+    }
 }
 
 /// What changes with the columns in use, as it was at first.
@@ -369,7 +378,7 @@ impl Criterion for Crossed<'_> {
         }
         self.cells.change_columns(&self.blocks, w, &mut self.frame);
         self.gram = Gram::new(&self.cells, &self.layout, &self.blocks)?;
-        (self.state.value, self.state.first_order) = (None, None);
+        self.state.forget();
         Ok(())
     }
 
@@ -384,7 +393,14 @@ impl Criterion for Crossed<'_> {
     }
 
     fn derivatives(&mut self, order: Order) -> Result<Derivatives> {
-        self.differentiate(order)
+        if let Some((known, derivatives)) = &self.state.derivatives {
+            if *known >= order {
+                return Ok(derivatives.clone());
+            }
+        }
+        let derivatives = self.differentiate(order)?;
+        self.state.derivatives = Some((order, derivatives.clone()));
+        Ok(derivatives)
     }
 }
 
