@@ -36,7 +36,7 @@ engine_options <- function(reml, method, control, start) {
 
 engine_fit <- function(design, reml, method, control, start = NULL, free = NULL) {
   options <- engine_options(reml, method, control, start)
-  raw <- engine_answer(rs_fit(engine_problem(design, free), options))
+  raw <- engine_answer(rs_fit(engine_problem(design, free), options), design)
   raw$rank <- length(raw$kept)
   beta <- rep.int(NA_real_, ncol(design$x))
   beta[raw$kept] <- raw$beta
@@ -70,7 +70,7 @@ engine_profile <- function(fit, term, column, values) {
   options$column <- as.integer(column)
   options$values <- as.double(values)
   problem <- engine_problem(design, lapply(design$terms, `[[`, "free"))
-  answer <- engine_answer(rs_profile(problem, options))
+  answer <- engine_answer(rs_profile(problem, options), design)
   data.frame(
     value = answer$value, scale = answer$scale, criterion = answer$criterion,
     verdict = answer$verdict
@@ -81,7 +81,7 @@ engine_profile <- function(fit, term, column, values) {
 engine_evaluate <- function(fit, theta = packed_theta(fit)) {
   design <- design_of(fit)
   options <- engine_options(field(fit, "reml"), "newton", field(fit, "control"), theta)
-  engine_answer(rs_evaluate(engine_problem(design), options))
+  engine_answer(rs_evaluate(engine_problem(design), options), design)
 }
 
 # Per term the conditional covariance matrices, user's scale: an array, effects
@@ -91,7 +91,7 @@ engine_condvar <- function(fit) {
   options <- engine_options(
     field(fit, "reml"), "newton", field(fit, "control"), packed_theta(fit)
   )
-  answer <- engine_answer(rs_variances(engine_problem(design), options))
+  answer <- engine_answer(rs_variances(engine_problem(design), options), design)
   variances <- unfold_variances(answer$variances, design)
   lapply(variances, function(v) v * field(fit, "scale"))
 }
@@ -117,7 +117,7 @@ packed_theta <- function(fit) {
 }
 
 # An answer of the core, or the condition that it stands for.
-engine_answer <- function(answer) {
+engine_answer <- function(answer, design) {
   status <- answer$status
   if (identical(status, "ok")) {
     return(answer)
@@ -126,7 +126,20 @@ engine_answer <- function(answer) {
     signal_interrupt()
   }
   what <- if (status %in% names(engine_classes)) engine_classes[[status]] else "engine"
-  abort(what, answer$message)
+  text <- answer$message
+  if (identical(what, "memory")) {
+    text <- paste0(name_factors(text, design), "; see `max_memory` in mixedlm_control()")
+  }
+  abort(what, text)
+}
+
+# The core knows factors by their numbers: "factor 2" -> "factor `d`".
+name_factors <- function(text, design) {
+  at <- gregexpr("factor [0-9]+", text)
+  number <- as.integer(substring(regmatches(text, at)[[1L]], 8L))
+  names <- vapply(design$factors[number], `[[`, "", "name")
+  regmatches(text, at) <- list(paste0("factor `", names, "`", recycle0 = TRUE))
+  text
 }
 
 # Status of the core -> class of the condition.

@@ -150,6 +150,12 @@ test_that("an interrupt ends a fit soon and leaves R usable", {
   expect_equal(result$scale, 11.3669, tolerance = 1e-5)
 })
 
+test_that("the core's numbers of factors become their names", {
+  design <- list(factors = list(list(name = "s"), list(name = "a\\1%s:b")))
+  expect_identical(name_factors("over factor 2 and factor 1", design), "over factor `a\\1%s:b` and factor `s`")
+  expect_identical(name_factors("no such word", design), "no such word")
+})
+
 test_that("a fit of what the random effects explain exactly is refused", {
   d <- data.frame(g = rep(1:5, each = 4), y = rep(c(1, 5, 2, 8, 3), each = 4))
   expect_error(mixedlm(y ~ 1 + (1 | g), d), class = "mixedlm_error_perfect_fit")
