@@ -57,6 +57,9 @@ engine_reason <- function(raw, design) {
     names <- vapply(design$factors[raw$crossed_pair], `[[`, "", "name")
     return(paste0("factors ", paste0("\"", names, "\"", collapse = " and "), " are crossed"))
   }
+  if (!is.null(design$folded)) {
+    return("factors that cross within the levels of another, folded into it")
+  }
   if (length(design$factors) > 1L) "nested factors" else "one grouping factor"
 }
 

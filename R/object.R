@@ -37,8 +37,8 @@
 #' @section Engines:
 #' `optinfo$engine` tells which of two ways of evaluating the criterion was taken; the
 #' criterion, and all that is made of it, are the same. `"grouped"`: one
-#' grouping factor, or factors nested in each other; `optinfo$reason` says
-#' which. `"crossed"`: some factors are not nested; `optinfo$reason` names two
+#' grouping factor, factors nested in each other, or components that cross within
+#' the groups only; `optinfo$reason` says which. `"crossed"`: some factors are not nested; `optinfo$reason` names two
 #' of them, as in `factors "s" and "d" are crossed`, and `optinfo$structure` says
 #' how the part of the system beyond the largest factor was stored: `"dense"`
 #' or `"sparse"` (`""` for the grouped engine).

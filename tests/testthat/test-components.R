@@ -15,6 +15,8 @@ pairs <- list(
   function() pair(Reaction ~ Days + (Days || Subject), "sleepstudy", "lme4"),
   function() pair(strength ~ 1 + (1 | batch / cask), "Pastes", "lme4"),
   function() pair(Yield ~ 1 + (1 | Batch), "Dyestuff2", "lme4"),
+  function() pair(diameter ~ 1 + (1 | plate) + (1 | sample), "Penicillin", "lme4"),
+  function() pair(attain ~ sex * social + (1 | second) + (social | primary), "ScotsSec", "mlmRev", FALSE),
   function() pair(score ~ Machine + (Machine | Worker), "Machines", "nlme"),
   function() pair(yield ~ ordered(nitro) * Variety + (1 | Block / Variety), "Oats", "nlme", FALSE)
 )

@@ -40,6 +40,8 @@ test_that("components that cross within the groups need no effect of the groups 
   skip_if_not_installed("lme4")
   expect_equal(without$criterion, lme4::REMLcrit(lme4::lmer(y ~ x + (1 | g:a) + (1 | g:b), d)), tolerance = 1e-7)
   expect_identical(names(without$vcomp), c("a", "b"))
+  expect_identical(without$optinfo$engine, "grouped")
+  expect_match(without$optinfo$reason, "folded")
 })
 
 test_that("only what has to be is folded", {
@@ -61,6 +63,10 @@ test_that("only what has to be is folded", {
   expect_identical(slopes$optinfo$engine, "crossed")
   expect_identical(rownames(slopes$cov_re), c("(Intercept)", "x"))
   expect_equal(slopes$group_sizes[["n"]], 12)
+  skip_if_not_installed("lme4")
+  theirs <- lmer_at(slopes, d)
+  expect_equal(slopes$criterion, lme4_criterion(theirs), tolerance = 1e-9)
+  expect_equal(fitted(slopes), fitted(theirs), tolerance = 1e-6, ignore_attr = TRUE)
 })
 
 test_that("a held component may be folded too", {
