@@ -69,7 +69,8 @@ test_that("a singular crossed fit converges without a warning", {
 test_that("a correlation of one on any of the crossed factors is a fit like others", {
   skip_if_not_installed("lme4")
   for (model in list(
-    list(y ~ a + (a | s) + (1 | i), "s"), list(y ~ a + (1 | s) + (a | i), "i"), list(y ~ a + (a | s) + (a | i), c("s", "i"))
+    list(y ~ a + (a | s) + (1 | i), "s"), list(y ~ a + (1 | s) + (a | i), "i"),
+    list(y ~ a + (a | s) + (a | i), c("s", "i"))
   )) {
     set.seed(11)
     d <- expand.grid(s = factor(1:30), i = factor(1:8))
