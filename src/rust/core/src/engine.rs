@@ -118,6 +118,14 @@ pub trait Engine: Criterion {
         Order::Hessian
     }
 
+    /// Whether fixed and random effects together fit the response exactly: asked where a search ended nowhere.
+    ///
+    /// # Errors
+    /// As [`Criterion::value`].
+    fn fits_exactly(&mut self) -> Result<bool> {
+        Ok(false)
+    }
+
     /// `N` of the criterion.
     fn denominator(&self) -> f64 {
         self.estimation().denominator(self.frame().n, self.frame().p())

@@ -68,8 +68,8 @@ pub fn reserved(len: usize, purpose: &str) -> Result<Vec<f64>> {
         Error::invalid(
             "memory",
             format!(
-                "{purpose} needs {:.1} GiB, which could not be had",
-                len as f64 * 8.0 / (1u64 << 30) as f64
+                "{purpose} needs {}, which could not be had",
+                crate::memory::amount(len as f64 * 8.0)
             ),
         )
     })?;

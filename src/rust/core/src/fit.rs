@@ -178,6 +178,13 @@ fn fit_engine(
         let lambda = objective.to_engine(&certificate.lambda)?;
         (certificate, lambda, objective.evaluations())
     };
+    let nowhere = !matches!(certificate.verdict, Verdict::Optimum | Verdict::Boundary);
+    if nowhere && engine.fits_exactly()? {
+        return Err(Error::invalid(
+            "perfect_fit",
+            "fixed and random effects fit the response exactly: the likelihood has no maximum",
+        ));
+    }
     let estimates = estimates(engine, &lambda)?;
     Ok(Fit {
         estimates,

@@ -69,25 +69,33 @@ impl Plan {
         } else {
             "sums over groups"
         };
-        let gib = self.data.max(self.sums) / GIB;
+        let bytes = amount(self.data.max(self.sums));
         Err(refuse(
             self.bytes(),
             limit,
-            &format!("{gib:.2} GiB of it for {largest}"),
+            &format!("{bytes} of it for {largest}"),
         ))
     }
 }
 
-const GIB: f64 = (1u64 << 30) as f64;
+/// A number of bytes for people.
+pub fn amount(bytes: f64) -> String {
+    let (gib, mib) = ((1u64 << 30) as f64, (1u64 << 20) as f64);
+    if bytes >= 0.95 * gib {
+        format!("{:.1} GiB", bytes / gib)
+    } else {
+        format!("{:.1} MiB", bytes / mib)
+    }
+}
 
 /// The error of a model that needs `bytes` where it may take `limit`, with what causes it.
 pub fn refuse(bytes: f64, limit: f64, cause: &str) -> Error {
     Error::invalid(
         "memory",
         format!(
-            "this model needs about {:.2} GiB of memory ({cause}), more than the {:.2} GiB it may take",
-            bytes / GIB,
-            limit / GIB
+            "this model needs about {} of memory ({cause}), more than the {} it may take",
+            amount(bytes),
+            amount(limit)
         ),
     )
 }

@@ -17,6 +17,9 @@ use crate::verdict::{minimise_and_certify, Certificate, Verdict};
 /// A criterion must be lower by this to count as another minimum.
 const LOWER: f64 = 1e-8;
 
+/// Numbers to work through beyond which a fit is not tried again: with that much data one minimum is the rule.
+const EXPENSIVE: usize = 5_000_000;
+
 /// How many other starts a fit is worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Looks {
@@ -32,7 +35,11 @@ impl Looks {
     pub fn worth(work: usize, parameters: usize) -> Looks {
         Looks {
             inside: if parameters > 1 && work < 20_000 { 2 } else { 0 },
-            elsewhere: (400_000 / work.max(1)).clamp(2, (8 * parameters).clamp(8, 40)),
+            elsewhere: if work > EXPENSIVE {
+                0
+            } else {
+                (400_000 / work.max(1)).clamp(2, (8 * parameters).clamp(8, 40))
+            },
         }
     }
 }

@@ -5,30 +5,33 @@
 //! that outlives its call would hang a forked child.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-
-use rayon::prelude::*;
+use std::sync::Mutex;
 
 use crate::error::{Error, Result};
 
 /// Threads and the flag that asks them to stop.
+///
+/// The calling thread works along: a pool that works while its caller sleeps is often put on the caller's processor and
+/// leaves another one idle.
 pub struct Workers<'a> {
-    pool: Option<rayon::ThreadPool>,
+    /// All threads but the caller.
+    others: Option<rayon::ThreadPool>,
     stop: &'a AtomicBool,
 }
 
 impl<'a> Workers<'a> {
-    /// A pool of `threads` threads (none is built for fewer than two); `stop` set to true ends the work.
+    /// `threads` threads, the calling one among them; `stop` set to true ends the work.
     ///
     /// # Errors
     /// [`Error::Numerical`] when the threads cannot be started.
     pub fn new(threads: usize, stop: &'a AtomicBool) -> Result<Self> {
-        let pool = if threads > 1 {
-            let built = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        let others = if threads > 1 {
+            let built = rayon::ThreadPoolBuilder::new().num_threads(threads - 1).build();
             Some(built.map_err(|e| Error::Numerical(format!("threads could not be started: {e}")))?)
         } else {
             None
         };
-        Ok(Workers { pool, stop })
+        Ok(Workers { others, stop })
     }
 
     /// # Errors
@@ -54,13 +57,27 @@ impl<'a> Workers<'a> {
             self.check()?;
             work(item)
         };
-        match &self.pool {
-            Some(pool) if items.len() > 1 => {
-                let results: Vec<Result<T>> = pool.install(|| items.into_par_iter().map(guarded).collect());
-                results.into_iter().collect()
+        let Some(pool) = self.others.as_ref().filter(|_| items.len() > 1) else {
+            return items.into_iter().map(guarded).collect();
+        };
+        let helpers = pool.current_num_threads().min(items.len() - 1);
+        let mut results: Vec<Option<Result<T>>> = items.iter().map(|_| None).collect();
+        let queue = Mutex::new(items.into_iter().zip(results.iter_mut()));
+        let take = || queue.lock().ok().and_then(|mut q| q.next());
+        let drain = || {
+            while let Some((item, place)) = take() {
+                *place = Some(guarded(item));
             }
-            _ => items.into_iter().map(guarded).collect(),
-        }
+        };
+        pool.in_place_scope(|scope| {
+            (0..helpers).for_each(|_| scope.spawn(|_| drain()));
+            drain();
+        });
+        let lost = || Error::Bug("a piece of work was lost".to_string());
+        results
+            .into_iter()
+            .map(|r| r.unwrap_or_else(|| Err(lost())))
+            .collect()
     }
 }
 

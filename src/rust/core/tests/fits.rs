@@ -536,3 +536,65 @@ fn identical_factors_beside_a_crossed_one_are_flat() {
     assert_eq!(fit.certificate.verdict, Verdict::Flat);
     assert!(relative(fit.estimates.value.criterion, best.estimates.value.criterion) < 1e-9);
 }
+
+#[test]
+fn an_exact_fit_of_crossed_effects_is_refused() {
+    let codes = |f: &dyn Fn(i32) -> i32| (0..20).map(|i| f(i) + 1).collect::<Vec<i32>>();
+    let (a, b) = (codes(&|i| i % 5), codes(&|i| i / 5));
+    let y: Vec<f64> = (0..20)
+        .map(|i| [1.0, 5.0, 2.0, 8.0, 3.0][i % 5] + [0.0, 3.0, 1.0, 7.0][i / 5])
+        .collect();
+    let x = vec![1.0; 20];
+    let design = |y| Design {
+        y,
+        x: &x,
+        p: 1,
+        weights: None,
+        offset: None,
+        terms: (0..2)
+            .map(|factor| Term {
+                factor,
+                columns: vec![Column::One],
+                structure: Structure::Unstructured,
+                free: vec![],
+            })
+            .collect(),
+        factors: vec![Factor { codes: &a, levels: 5 }, Factor { codes: &b, levels: 4 }],
+    };
+    assert_eq!(
+        run(&design(&y), &Options::default()).unwrap_err().what(),
+        "perfect_fit"
+    );
+    let mut nearly = y.clone();
+    nearly[7] += 1e-4;
+    assert_eq!(
+        run(&design(&nearly), &Options::default())
+            .unwrap()
+            .certificate
+            .verdict,
+        Verdict::Optimum
+    );
+}
+
+#[test]
+fn a_crossed_variance_of_zero_has_effects_without_variance() {
+    let shape = Shape {
+        levels: vec![10],
+        others: vec![(6, Meeting::Anywhere)],
+        terms: vec![(0, 1, Structure::Unstructured), (1, 1, Structure::Unstructured)],
+        rows: 60,
+        p: 1,
+    };
+    let data = Data::new(&shape, false);
+    for zero in 0..2 {
+        let mut start = vec![vec![0.7], vec![0.7]];
+        start[zero][0] = 0.0;
+        let options = Options {
+            start: Some(start),
+            ..Options::default()
+        };
+        let found = variances(&data.design(), &options, &AtomicBool::new(false)).unwrap();
+        assert!(found[zero].iter().all(|v| *v == 0.0));
+        assert!(found[1 - zero].iter().all(|v| *v > 0.0));
+    }
+}

@@ -28,15 +28,13 @@ const FLOOR: f64 = 1e-8;
 
 /// What the gradient and the curvature share.
 pub(super) struct Sweep {
-    /// Per block a square factor of Psi (floored), and its inverse; the identity for the leading one.
-    pub roots: Vec<Vec<f64>>,
     /// `F_i Lambda` per entry of the layout's `touch`, as its cross-products are laid out.
     pub f: Vec<f64>,
     /// Per leading level `H_i` and `Y_i = F_i Lambda S^-1 Lambda'F_i'`.
     pub h: Vec<f64>,
     /// See `h`.
     pub y: Vec<f64>,
-    /// Per block the inverse of `roots`.
+    /// Per block the inverse of a square root of Psi; the identity for the leading one.
     pub inverse_roots: Vec<Vec<f64>>,
 }
 
@@ -134,8 +132,8 @@ impl Crossed<'_> {
         Ok(all)
     }
 
-    /// Per block a square root of Psi that can be inverted, and whether it is another one than Lambda.
-    fn invertible_root(&self, b: usize) -> Result<(Vec<f64>, bool)> {
+    /// A square root of the Psi of a block that can be inverted: Lambda, unless it is too small in some direction.
+    fn invertible_root(&self, b: usize) -> Result<Vec<f64>> {
         let q = self.blocks[b].q;
         let levels = self.blocks[b].levels as f64;
         let mean: Vec<f64> = self.state.information[b].iter().map(|v| v / levels).collect();
@@ -147,37 +145,25 @@ impl Crossed<'_> {
         let relative = matmul(&invert_lower(&t, q)?, &self.lambda[b], q, q, q);
         let mut eigen = symmetric_eigen(&matmul(&relative, &transpose(&relative, q, q), q, q, q), q)?;
         if eigen.values[0] >= FLOOR {
-            return Ok((self.lambda[b].clone(), false));
+            return Ok(self.lambda[b].clone());
         }
         eigen.values.iter_mut().for_each(|v| *v = v.max(FLOOR).sqrt());
         let scaled: Vec<f64> = (0..q * q)
             .map(|k| eigen.vectors[k] * eigen.values[k / q])
             .collect();
-        Ok((matmul(&t, &scaled, q, q, q), true))
+        Ok(matmul(&t, &scaled, q, q, q))
     }
 
-    /// The inverse of the system, and what follows from it for the leading levels.
-    pub(super) fn sweep(&mut self) -> Result<Sweep> {
-        let mut roots = vec![identity(self.blocks[0].q)];
-        let mut floored = false;
+    /// Everything about W that derivatives need, at roots of Psi that can be inverted.
+    fn sweep(&mut self) -> Result<Sweep> {
+        let mut roots = vec![self.lambda[0].clone()];
+        let mut inverse_roots = vec![identity(self.blocks[0].q)];
         for b in 1..self.blocks.len() {
-            let (root, other) = self.invertible_root(b)?;
-            floored |= other;
+            let root = self.invertible_root(b)?;
+            inverse_roots.push(invert_square(&root, self.blocks[b].q)?);
             roots.push(root);
         }
-        if floored || self.state.factored[1..] != roots[1..] {
-            let mut factors = roots.clone();
-            factors[0].clone_from(&self.lambda[0]);
-            self.factorise(factors)?;
-        }
-        let inverse = |(root, block): (&Vec<f64>, &super::Block)| invert_square(root, block.q);
-        let inverse_roots = roots
-            .iter()
-            .zip(&self.blocks)
-            .map(inverse)
-            .collect::<Result<_>>()?;
-        self.panels.invert(&self.layout, self.workers)?;
-        let f = self.scaled_touches(&roots)?;
+        let (f, y) = self.inverse_at(roots)?;
         let mut h = per_level(&self.blocks[0], "the derivatives")?;
         let q = self.blocks[0].q;
         let size = q * q;
@@ -190,14 +176,23 @@ impl Crossed<'_> {
             let full = matmul(k, g, q, q, q);
             (0..size).for_each(|e| out[e] = 0.5 * (full[e] + full[(e % q) * q + e / q]));
         }
-        let y = self.leading_squares(&f)?;
         Ok(Sweep {
-            roots,
             f,
             h,
             y,
             inverse_roots,
         })
+    }
+
+    /// Invert the system at roots of Psi (per block); `F_i Lambda` per entry of `touch` and `Y_i` per leading level.
+    fn inverse_at(&mut self, roots: Vec<Vec<f64>>) -> Result<(Vec<f64>, Vec<f64>)> {
+        if self.state.factored[1..] != roots[1..] {
+            self.factorise(roots)?;
+        }
+        self.panels.invert(&self.layout, self.workers)?;
+        let f = self.scaled_touches(&self.state.factored)?;
+        let y = self.leading_squares(&f)?;
+        Ok((f, y))
     }
 
     /// `F_i Lambda` for all entries of `touch`.
@@ -373,24 +368,18 @@ impl Crossed<'_> {
 
     /// Per block the conditional covariances of its levels, `q x q x levels`.
     pub(super) fn level_covariances(&mut self) -> Result<Vec<Vec<f64>>> {
-        let known = match self.state.first_order.take() {
-            Some(known) => known,
-            None => self.first_order()?,
-        };
-        let sweep = &known.sweep;
+        // at Psi itself: a variance of zero has conditional variances of zero
+        self.state.forget_derivatives();
+        let (_, y) = self.inverse_at(self.lambda.clone())?;
         let mut all = Vec::new();
         for (b, block) in self.blocks.iter().enumerate() {
             let (q, size) = (block.q, block.q * block.q);
             let mut of_block = per_level(block, "the conditional variances")?;
-            let (mut inverse, transposed) = (Vec::new(), transpose(&sweep.roots[b], q, q));
+            let (mut inverse, transposed) = (Vec::new(), transpose(&self.lambda[b], q, q));
             for (level, out) in of_block.chunks_exact_mut(size).enumerate() {
                 if b == 0 {
                     // P + Psi Y Psi
-                    out.copy_from_slice(&sandwich(
-                        &self.psi[0],
-                        &sweep.y[level * size..(level + 1) * size],
-                        q,
-                    ));
+                    out.copy_from_slice(&sandwich(&self.psi[0], &y[level * size..(level + 1) * size], q));
                     axpy(1.0, &self.state.posterior[level * size..(level + 1) * size], out);
                 } else {
                     self.diagonal_of_inverse(self.layout.node_of[b][level] as usize, &mut inverse);
@@ -399,7 +388,6 @@ impl Crossed<'_> {
             }
             all.push(of_block);
         }
-        self.state.first_order = Some(known);
         Ok(all)
     }
 }

@@ -139,7 +139,13 @@ struct State {
 impl State {
     /// Forget what was found at another point, or with other columns.
     fn forget(&mut self) {
-        (self.value, self.first_order, self.derivatives) = (None, None, None);
+        self.value = None;
+        self.forget_derivatives();
+    }
+
+    /// Forget what was made from another factor of the system.
+    fn forget_derivatives(&mut self) {
+        (self.first_order, self.derivatives) = (None, None);
     }
 }
 
@@ -438,6 +444,10 @@ impl Engine for Crossed<'_> {
 
     fn stepping(&self) -> Order {
         self.stepping
+    }
+
+    fn fits_exactly(&mut self) -> Result<bool> {
+        self.leaves_nothing()
     }
 
     fn conditional_modes(&self) -> Result<Vec<Vec<f64>>> {

@@ -5,7 +5,7 @@ use super::layout::Layout;
 use super::Block;
 use crate::design::Design;
 use crate::error::{Error, Result};
-use crate::memory::refuse;
+use crate::memory::{amount, refuse};
 
 /// Where the exact Hessian comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,8 +131,11 @@ impl Plan {
         if total > limit {
             let most = self.parts.iter().max_by(|a, b| a.1.total_cmp(&b.1));
             let (name, bytes) = most.ok_or_else(|| Error::Bug("a plan without parts".to_string()))?;
-            let gib = bytes / (1u64 << 30) as f64;
-            return Err(refuse(total, limit, &format!("{gib:.2} GiB of it for {name}")));
+            return Err(refuse(
+                total,
+                limit,
+                &format!("{} of it for {name}", amount(*bytes)),
+            ));
         }
         if total + self.exact_bytes > limit {
             self.exact = Exact::Differences;

@@ -5,6 +5,8 @@
 //! column and one for the noise, from cross-products alone.
 
 use super::Crossed;
+use crate::criterion::{Criterion, TermShape};
+use crate::error::Result;
 use crate::linalg::{dot, identity};
 
 /// The least start of a variance, in units of the information of a level.
@@ -86,6 +88,31 @@ impl Crossed<'_> {
             starts.push(lambda);
         }
         Some(starts)
+    }
+
+    /// Whether least squares on all columns of X and Z leave no residual: r2 at a large Psi is that residual and a part
+    /// that falls with Psi; two values tell them apart.
+    pub(super) fn leaves_nothing(&mut self) -> Result<bool> {
+        let total = self.residual_squares();
+        // as many effects as rows fit anything
+        if self.state.root.r2 > 1e-10 * total || self.frame.n <= self.frame.p() + self.effects() {
+            return Ok(false);
+        }
+        let mut r2 = [0.0; 2];
+        for (r2, psi) in r2.iter_mut().zip([1e6f64, 1e8]) {
+            let large = |(shape, gram): (&TermShape, &Vec<f64>)| {
+                let unit = |j: usize| gram[j * shape.q + j] / shape.levels as f64;
+                let element = |k: usize| match (k % shape.q, k / shape.q) {
+                    (i, j) if i == j && unit(j) > 0.0 => (psi / unit(j)).sqrt(),
+                    _ => 0.0,
+                };
+                (0..shape.q * shape.q).map(element).collect()
+            };
+            let lambda: Vec<Vec<f64>> = self.shapes.iter().zip(&self.frame.gram).map(large).collect();
+            *r2 = self.value(&lambda)?.r2;
+        }
+        let left = (100.0 * r2[1] - r2[0]) / 99.0;
+        Ok(left < 1e-12 * total)
     }
 
     fn residual_squares(&self) -> f64 {
