@@ -96,7 +96,7 @@ has_bar <- function(e) {
   if (!is.call(e)) {
     return(FALSE)
   }
-  is_bar(e) || (call_name(e) %in% c("(", "+", "-", "*", ":", "/", "^", "%in%") &&
+  is_bar(e) || is_wrapped_bar(e) || (call_name(e) %in% c("(", "+", "-", "*", ":", "/", "^", "%in%") &&
     any(vapply(as.list(e)[-1L], has_bar, NA)))
 }
 

@@ -33,7 +33,10 @@ nlme::VarCorr
 #' - `sigma()`: residual standard deviation.
 #' - `nobs()`: number of rows used. `ngrps()`: named integer, levels per grouping factor, largest first.
 #' - `df.residual()`: rows less estimated parameters.
-#' - `formula()`: with bars, whichever way the model was given.
+#' - `formula()`: with bars, whichever way the model was given: what `lmer()` takes for the same model. What older
+#'   versions of lme4 have no words for is written as here: `diag(x | g)` for independent effects of a factor's columns,
+#'   `diag(x | g, hom = TRUE)` for a component of several columns with one variance (the nearest there is where its
+#'   columns were made within each group). Values that `free` holds are not shown.
 #' - `model.frame()`, `model.matrix()`, `terms()`: as for linear models.
 #' - `isSingular()`: whether the fit lies on the boundary. `isREML()`, `isLMM()`, `isGLMM()`, `isNLMM()`: logical.
 #' - `weights()`: prior weights, ones when none were given. `family()`: the Gaussian family.
@@ -123,57 +126,12 @@ formula.mixedlm <- function(x, fixed.only = FALSE, random.only = FALSE, ...) {
   if (isTRUE(fixed.only)) {
     return(parsed$fixed)
   }
-  full <- formula_with_bars(parsed)
   if (!isTRUE(random.only)) {
-    return(full)
-  }
-  bars <- Reduce(function(a, b) call("+", a, b), lapply(parsed$bars, bar_call))
-  out <- parsed$fixed
-  out[[length(out)]] <- bars
-  out
-}
-
-# The formula as given when it holds the bars, else the fixed part with bars
-# made from the arguments.
-formula_with_bars <- function(parsed) {
-  if (has_bar(parsed$formula[[length(parsed$formula)]])) {
-    return(parsed$formula)
+    return(formula_with_bars(x))
   }
   out <- parsed$fixed
-  out[[length(out)]] <- Reduce(
-    function(a, b) call("+", a, b), lapply(parsed$bars, bar_call),
-    out[[length(out)]]
-  )
+  out[[length(out)]] <- sum_of_bars(x)
   out
-}
-
-# One random term as a bar; a component within groups is an interaction.
-bar_call <- function(bar) {
-  lhs <- bar$lhs
-  group <- bar$group
-  if (bar$kind == "vc") {
-    factor <- component_factor(lhs)
-    group <- if (is.null(group)) factor else call(":", group, factor)
-    lhs <- 1
-  }
-  inner <- call("|", lhs, group)
-  if (bar$kind == "re" && bar$structure == "diagonal") {
-    return(call("diag", inner))
-  }
-  call("(", inner)
-}
-
-# The factor of a component's design: cask in 0 + cask.
-component_factor <- function(lhs) {
-  if (is.call(lhs) && call_name(lhs) %in% c("+", "-") && length(lhs) == 3L) {
-    if (is.numeric(lhs[[3L]])) {
-      return(lhs[[2L]])
-    }
-    if (is.numeric(lhs[[2L]])) {
-      return(lhs[[3L]])
-    }
-  }
-  lhs
 }
 
 #' @rdname mixedlm-accessors

@@ -6,8 +6,8 @@
 #   y, weights, offset   n doubles (the last two or NULL)
 #   factors      list of list(name, codes, levels)
 #   terms        list of list(kind, name, factor, columns, structure, x_columns,
-#                z, lhs_terms): x_columns (0 for the constant) when X holds the
-#                columns already, else z
+#                z, lhs_terms, bar): x_columns (0 for the constant) when X
+#                holds the columns already, else z; bar: index into parsed$bars
 #   frame, terms_fixed, xlevels, contrasts, na.action
 #   start        filled in by set_parameters(), as is `free` of each term
 build_design <- function(parsed, frame, contrasts = NULL) {

@@ -57,9 +57,6 @@ engine_reason <- function(raw, design) {
     names <- vapply(design$factors[raw$crossed_pair], `[[`, "", "name")
     return(paste0("factors ", paste0("\"", names, "\"", collapse = " and "), " are crossed"))
   }
-  if (!is.null(design$folded)) {
-    return("factors that cross within the levels of another, folded into it")
-  }
   if (length(design$factors) > 1L) "nested factors" else "one grouping factor"
 }
 
@@ -95,15 +92,13 @@ engine_condvar <- function(fit) {
     field(fit, "reml"), "newton", field(fit, "control"), packed_theta(fit)
   )
   answer <- engine_answer(rs_variances(engine_problem(design), options), design)
-  variances <- unfold_variances(answer$variances, design)
-  lapply(variances, function(v) v * field(fit, "scale"))
+  lapply(answer$variances, function(v) v * field(fit, "scale"))
 }
 
 # The design that a fit was made from, built again from its frame.
 design_of <- function(fit) {
   design <- build_design(field(fit, "parsed"), field(fit, "frame"), field(fit, "contrasts"))
-  design <- set_parameters(design, field(fit, "start"), field(fit, "free"))
-  engine_design(design, field(fit, "parsed"))
+  engine_design(set_parameters(design, field(fit, "start"), field(fit, "free")))
 }
 
 # All elements of the relative factors that their structures allow, term by

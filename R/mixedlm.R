@@ -284,16 +284,13 @@ check_no_penalty <- function(fe_pen, cov_pen) {
 }
 
 # The design as the engine can take it.
-engine_design <- function(design, parsed) {
-  if (!is.null(design$held)) {
-    design <- drop_held(design)
-  }
-  if (length(design$factors) > 1L) fold_crossed(design, parsed) else design
+engine_design <- function(design) {
+  if (is.null(design$held)) design else drop_held(design)
 }
 
 # From the design to the estimates and the object.
 fit_design <- function(call, parsed, design, settings, start, free) {
-  to_fit <- engine_design(design, parsed)
+  to_fit <- engine_design(design)
   raw <- tryCatch(
     engine_fit(
       to_fit, settings$reml, settings$method, settings$control,
@@ -301,7 +298,6 @@ fit_design <- function(call, parsed, design, settings, start, free) {
     ),
     mixedlm_error_perfect_fit = function(e) explain_perfect_fit(e, design$weights)
   )
-  raw <- unfold_raw(raw, to_fit)
   if (!is.null(design$held)) {
     raw <- restore_held(raw, design$held)
   }

@@ -11,7 +11,7 @@
 #' |---|---|
 #' | `call`, `formula`, `parsed` | the call; the formula as given; the model as it was understood |
 #' | `frame`, `terms`, `assign`, `contrasts`, `xlevels`, `na.action` | model frame (one row per row used); `terms` of the fixed effects; and what is needed to rebuild their design |
-#' | `random` | list, one element per random-effects term: `kind` (`"re"` or `"vc"`), `name`, `group`, `columns`, `structure`, `n_levels`, `factor` (index into `factors`), `x_columns` (where the columns are in the fixed-effects design, or `NULL`), `lhs_terms`, `free` (mask of the elements of the factor that are estimated, or `NULL` for all), `role` (`"cov_re"`, `"vcomp"` or `"other"`) |
+#' | `random` | list, one element per random-effects term: `kind` (`"re"` or `"vc"`), `name`, `group`, `columns`, `structure`, `n_levels`, `factor` (index into `factors`), `x_columns` (where the columns are in the fixed-effects design, or `NULL`), `lhs_terms`, `free` (mask of the elements of the factor that are estimated, or `NULL` for all), `role` (`"cov_re"`, `"vcomp"` or `"other"`), `bar` (index into `parsed$bars`) |
 #' | `factors` | list, one element per grouping factor: `name`, `levels`, `codes` (integer, one per row) |
 #' | `columns` | names of all columns of the fixed-effects design |
 #' | `fe_params` | named estimates of the fixed effects, aliased columns left out |
@@ -37,11 +37,12 @@
 #' @section Engines:
 #' `optinfo$engine` tells which of two ways of evaluating the criterion was taken; the
 #' criterion, and all that is made of it, are the same. `"grouped"`: one
-#' grouping factor, factors nested in each other, or components that cross within
-#' the groups only; `optinfo$reason` says which. `"crossed"`: some factors are not nested; `optinfo$reason` names two
-#' of them, as in `factors "s" and "d" are crossed`, and `optinfo$structure` says
-#' how the part of the system beyond the largest factor was stored: `"dense"`
-#' or `"sparse"` (`""` for the grouped engine).
+#' grouping factor, or factors nested in each other; `optinfo$reason` says which.
+#' `"crossed"`: some factors are not nested, be it only within groups that are
+#' independent of each other; `optinfo$reason` names two of them, as in
+#' `factors "s" and "d" are crossed`, and `optinfo$structure` says how the part of
+#' the system beyond the largest factor was stored: `"dense"` or `"sparse"`
+#' (`""` for the grouped engine).
 #'
 #' @section Verdicts:
 #' | `optinfo$verdict` | meaning |
@@ -194,7 +195,8 @@ random_terms <- function(design, outer) {
       kind = term$kind, name = term$name, group = f$name,
       columns = term$columns, structure = term$structure,
       n_levels = length(f$levels), factor = term$factor, role = role,
-      free = term$free, x_columns = term$x_columns, lhs_terms = term$lhs_terms
+      free = term$free, x_columns = term$x_columns, lhs_terms = term$lhs_terms,
+      bar = term$bar
     )
   })
 }

@@ -19,6 +19,7 @@ build_terms <- function(bars, fixed, frame, x, contrasts) {
       j <- length(factors)
     }
     built$factor <- j
+    built$bar <- k
     terms[[k]] <- built
   }
   list(factors = factors, terms = terms)

@@ -26,6 +26,19 @@ classes_items <- function(seed = 2L) {
   d[sample(nrow(d), 500), ]
 }
 
+# 12 groups with two factors that cross in each of them, some cells empty.
+factors_within_groups <- function() {
+  set.seed(9)
+  d <- expand.grid(g = 1:12, a = letters[1:4], b = LETTERS[1:5])
+  d <- d[-sample(nrow(d), 40), ]
+  d$x <- rnorm(nrow(d))
+  ga <- interaction(d$g, d$a)
+  gb <- interaction(d$g, d$b)
+  d$y <- d$x + rnorm(nrow(d)) + rnorm(12)[d$g] + 1.5 * rnorm(nlevels(ga))[ga] + 0.7 * rnorm(nlevels(gb))[gb]
+  rownames(d) <- NULL
+  d
+}
+
 # Two departments of InstEval.
 some_departments <- function() {
   d <- from_package("InstEval", "lme4")

@@ -64,20 +64,6 @@ for (i in seq_along(pairs)) {
   })
 }
 
-test_that("formulas come with bars whichever way the model was given", {
-  pastes <- plain_data("Pastes", "lme4")
-  fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig", re_formula = ~Time)
-  expect_equal(formula(fit), Weight ~ Time + (Time | Pig), ignore_formula_env = TRUE)
-  expect_equal(formula(fit, fixed.only = TRUE), Weight ~ Time, ignore_formula_env = TRUE)
-  expect_equal(formula(fit, random.only = TRUE), Weight ~ (Time | Pig), ignore_formula_env = TRUE)
-  expect_error(formula(fit, TRUE, TRUE), class = "mixedlm_error_argument")
-  bars <- mixedlm(Weight ~ Time + (Time | Pig), dietox)
-  expect_equal(formula(bars, fixed.only = TRUE), Weight ~ Time, ignore_formula_env = TRUE)
-  nested <- mixedlm(strength ~ 1, pastes, groups = "batch", re_formula = ~1, vc_formula = list(cask = ~ 0 + cask))
-  again <- mixedlm(formula(nested), pastes)
-  expect_equal(again$criterion, nested$criterion, tolerance = 1e-9)
-})
-
 test_that("wrong arguments are told", {
   fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig")
   expect_error(getME(fit, "nothing"), class = "mixedlm_error_argument")

@@ -14,6 +14,8 @@ models <- list(
   "nested within crossed" = list(y ~ x + (1 | school / class) + (1 | item), classes_items),
   "few answers" = list(y ~ a + (1 | s) + (1 | i), function() subjects_items(60L, 20L, missing = 0.85, seed = 5)),
   "more items than subjects" = list(y ~ a + (a | s) + (1 | i), function() subjects_items(7L, 26L, seed = 6)),
+  "crossed within groups" = list(y ~ x + (1 | g) + (1 | g:a) + (1 | g:b), factors_within_groups),
+  "slopes crossed within groups" = list(y ~ x + (x | g) + (x | g:a) + (1 | g:b), factors_within_groups),
   "an interaction" = list(y ~ a + (1 | s) + (1 | i) + (1 | s:i), function() {
     d <- subjects_items(12L, 8L, missing = 0.1, seed = 7)
     d <- d[rep(seq_len(nrow(d)), 3), ]
@@ -142,6 +144,28 @@ test_that("slopes on crossed factors are components in statsmodels' words", {
   expect_equal(words$criterion, bars$criterion, tolerance = 1e-10)
   expect_identical(names(words$vcomp), c("i", "s", "slope"))
   expect_equal(words$vcomp[["slope"]], VarCorr(bars)$s.1[1L], tolerance = 1e-6)
+})
+
+test_that("components that cross within the groups are lme4's interactions", {
+  d <- factors_within_groups()
+  vc <- list(a = ~ 0 + a, b = ~ 0 + b)
+  words <- mixedlm(y ~ x, d, groups = "g", re_formula = ~1, vc_formula = vc)
+  bars <- mixedlm(y ~ x + (1 | g) + (1 | g:a) + (1 | g:b), d)
+  expect_identical(words$optinfo$engine, "crossed")
+  expect_equal(words$criterion, bars$criterion, tolerance = 1e-10)
+  expect_equal(words$cov_re, bars$cov_re, tolerance = 1e-7)
+  expect_identical(names(words$vcomp), c("a", "b"))
+  expect_equal(words$group_sizes[["n"]], 12)
+  expect_identical(lengths(words$random_effects), lengths(bars$random_effects))
+  without <- mixedlm(y ~ x, d, groups = "g", vc_formula = vc)
+  expect_equal(without$criterion, mixedlm(y ~ x + (1 | g:a) + (1 | g:b), d)$criterion, tolerance = 1e-10)
+  expect_equal(without$group_sizes[["n"]], 12)
+  held <- mixedlm(y ~ x, d,
+    groups = "g", re_formula = ~1, vc_formula = vc,
+    start = mixedlm_params(vcomp = c(a = 2, b = 0.5)), free = mixedlm_params(vcomp = c(a = 0, b = 0))
+  )
+  expect_equal(held$vcomp / held$scale, c(a = 2, b = 0.5))
+  expect_gt(held$criterion, words$criterion)
 })
 
 test_that("every method arrives at the same crossed fit", {
