@@ -17,12 +17,15 @@
 //!
 //! The trace is the subject of [`super::traces`].
 
+use std::ops::Range;
+
 use super::derivatives::Sweep;
 use super::evaluate::{add_gram, multiply_level, split_at_ends};
 use super::Crossed;
 use crate::engine::Engine;
 use crate::error::{zeros, Result};
 use crate::linalg::{axpy, dot};
+use crate::parallel::chunks;
 
 /// A Hessian in the basis of Psi and derivatives of estimates.
 #[derive(Default)]
@@ -37,7 +40,7 @@ impl Crossed<'_> {
     pub(super) fn curvature(&self, sources: &[f64], sweep: &Sweep, exact: bool) -> Result<Curvature> {
         let (r, d, p) = (self.directions.len(), self.cells.d, self.frame.p());
         let n = self.denominator();
-        let messages = self.messages(sources);
+        let messages = self.messages(sources)?;
         let reml = exact && self.estimation.reml_weight() > 0.0;
         let weight = if exact { 2.0 } else { 1.0 };
         let mut hessian = vec![0.0; r * r];
@@ -167,21 +170,31 @@ impl Crossed<'_> {
     }
 
     /// Per direction `sum_l X_l'E X_l` over the sources X, `d x d`.
-    fn messages(&self, sources: &[f64]) -> Vec<Vec<f64>> {
+    fn messages(&self, sources: &[f64]) -> Result<Vec<Vec<f64>>> {
         let d = self.cells.d;
         let mut all = vec![vec![0.0; d * d]; self.directions.len()];
-        for (direction, out) in self.directions.iter().zip(&mut all) {
-            let b = direction.block;
-            for level in 0..self.blocks[b].levels {
-                let first = self.place(b, level);
+        let pieces: Vec<(usize, Range<usize>)> = (0..self.directions.len())
+            .flat_map(|e| {
+                let levels = self.blocks[self.directions[e].block].levels;
+                chunks((0..levels).map(|_| d * d), 1 << 18, 16)
+                    .into_iter()
+                    .map(move |r| (e, r))
+            })
+            .collect();
+        let sums = self.workers.map(pieces, |(e, levels)| {
+            let (direction, mut sum) = (&self.directions[e], vec![0.0; d * d]);
+            for level in levels {
+                let first = self.place(direction.block, level);
                 for (i, j) in &direction.pairs {
                     let (x, z) = (&sources[(first + i) * d..][..d], &sources[(first + j) * d..][..d]);
-                    for (column, v) in out.chunks_exact_mut(d).zip(z) {
+                    for (column, v) in sum.chunks_exact_mut(d).zip(z) {
                         axpy(*v, x, column);
                     }
                 }
             }
-        }
-        all
+            Ok((e, sum))
+        })?;
+        sums.iter().for_each(|(e, sum)| axpy(1.0, sum, &mut all[*e]));
+        Ok(all)
     }
 }

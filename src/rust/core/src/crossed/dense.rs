@@ -177,13 +177,22 @@ pub fn square_of_triangle(k: &mut [f64], n: usize, workers: &Workers<'_>) -> Res
             k[j * n + from..j * n + from + height].copy_from_slice(column);
         }
     }
-    // the tiles on the diagonal are complete; mirror the rest
-    for j in 0..n {
-        for i in j + 1..n {
-            k[i * n + j] = k[j * n + i];
+    mirror(k, n);
+    Ok(())
+}
+
+/// The upper triangle from the lower one, in squares that fit the cache.
+fn mirror(a: &mut [f64], n: usize) {
+    const SIDE: usize = 32;
+    for j0 in (0..n).step_by(SIDE) {
+        for i0 in (j0..n).step_by(SIDE) {
+            for i in i0..(i0 + SIDE).min(n) {
+                for j in j0..(j0 + SIDE).min(i) {
+                    a[i * n + j] = a[j * n + i];
+                }
+            }
         }
     }
-    Ok(())
 }
 
 /// `out = A B` where B has `k` rows.

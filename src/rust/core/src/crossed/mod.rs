@@ -428,7 +428,8 @@ impl Engine for Crossed<'_> {
         let sweeps: usize = (0..self.layout.leading())
             .map(|i| (self.layout.touch_start[i + 1] - self.layout.touch_start[i]).pow(2))
             .sum();
-        self.cells.rows() + sweeps + self.layout.supernodes.iter().map(cube).sum::<usize>() / 16
+        // what is done with a number here takes about eight times as long as in independent groups
+        8 * (self.cells.rows() + sweeps + self.layout.supernodes.iter().map(cube).sum::<usize>() / 16)
     }
 
     fn kind(&self) -> Kind {
