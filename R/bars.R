@@ -112,6 +112,12 @@ expand_bar <- function(e) {
     structure <- wrapper_structure(e)
     e <- e[[2L]]
   }
+  if (has_bar(e[[2L]])) {
+    abort("formula", paste0(
+      "In `formula`, each random term needs parentheses of its own, as in ",
+      "(1 | a) + (1 | b); found ", one_line(e), "."
+    ), argument = "formula")
+  }
   designs <- if (call_name(e) == "||") split_double(e[[2L]]) else list(e[[2L]])
   groups <- expand_group(e[[3L]])
   unlist(lapply(designs, function(lhs) {

@@ -29,6 +29,7 @@
 #' | `mixedlm_warning_flat`, `_saddle`, `_maxit` | the fit ended with that verdict, see [mixedlm-object] |
 #' | `mixedlm_message_rank` | aliased columns of the fixed effects were left out |
 #' | `mixedlm_message_weights` | rows of weight zero were left out |
+#' | `mixedlm_message_component` | a variance component is a single random effect, which is seldom meant |
 #'
 #' All of them inherit from `mixedlm_error` and `error`; warnings from
 #' `mixedlm_warning`, messages from `mixedlm_message`. A condition carries the

@@ -47,7 +47,7 @@ engine_fit <- function(design, reml, method, control, start = NULL, free = NULL)
   names(raw$seconds) <- c("reduction", "optimisation")
   raw$messages <- character()
   tell_aliased(design, raw)
-  warn_verdict(raw, options$maxit)
+  warn_verdict(raw, design, options$maxit)
   raw
 }
 
@@ -167,12 +167,12 @@ tell_aliased <- function(design, raw) {
   }
 }
 
-warn_verdict <- function(raw, maxit) {
+warn_verdict <- function(raw, design, maxit) {
   text <- switch(raw$verdict,
-    flat = paste0(
-      "The data do not identify every variance parameter: along some direction ",
-      "the criterion does not change. The fit is one of many."
-    ),
+    flat = paste(c(
+      "The data do not identify every variance parameter: along some direction the",
+      "criterion does not change. The fit is one of many.", flat_causes(design)
+    ), collapse = " "),
     maxit = paste0(
       "The search ended after ", raw$iterations, " iterations before it had ",
       "arrived; the criterion could still fall by about ",

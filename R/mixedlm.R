@@ -290,6 +290,7 @@ engine_design <- function(design) {
 
 # From the design to the estimates and the object.
 fit_design <- function(call, parsed, design, settings, start, free) {
+  tell_single_effects(design)
   to_fit <- engine_design(design)
   raw <- tryCatch(
     engine_fit(

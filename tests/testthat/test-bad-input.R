@@ -28,6 +28,8 @@ bad <- list(
   list(quote(mixedlm(y ~ x + cs(x | g), d)), "formula", "cs"),
   list(quote(mixedlm(y ~ x + diag(x | g, 3), d)), "formula", "diag"),
   list(quote(mixedlm(y ~ x + us(x || g), d)), "formula", "formula"),
+  list(quote(mixedlm(y ~ x * us(1 | g), d)), "formula", "us(1 | g)"),
+  list(quote(mixedlm(y ~ x + 1 | f + 1 | g, d)), "formula", "parentheses"),
   list(quote(mixedlm(y ~ x + (1 | f * g), d)), "formula", "f * g"),
   list(quote(mixedlm(y ~ x + (1 | f + g), d)), "formula", "f + g"),
   list(quote(mixedlm(y ~ x + (1 | 1), d)), "formula", "1"),

@@ -368,6 +368,12 @@ test_that("few rows are no reason to fail", {
   }
 })
 
+test_that("what crossed random effects explain exactly is refused", {
+  d <- expand.grid(a = 1:5, b = 1:4)
+  d$y <- c(1, 5, 2, 8, 3)[d$a] + c(0, 3, 1, 7)[d$b]
+  expect_error(mixedlm(y ~ 1 + (1 | a) + (1 | b), d), class = "mixedlm_error_perfect_fit")
+})
+
 test_that("slopes that are aliased or constant within crossed factors are no failure", {
   d <- subjects_items(seed = 43)
   d$half <- as.numeric(as.integer(d$s) <= 15)

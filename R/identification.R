@@ -1,0 +1,60 @@
+# What the design alone tells about variances that the data cannot tell apart.
+
+# Sentences why the criterion may be flat; often nothing in the design says it.
+flat_causes <- function(design) {
+  factors <- design$factors
+  of <- vapply(design$terms, `[[`, 0L, "factor")
+  columns <- lapply(seq_along(factors), function(j) {
+    unlist(lapply(design$terms[of == j], `[[`, "columns"))
+  })
+  c(
+    unlist(Map(function(f, own) flat_cause(f, own, design), factors, columns)),
+    same_groupings(factors, columns)
+  )
+}
+
+# One factor, with the columns of all its terms.
+flat_cause <- function(factor, columns, design) {
+  name <- quote_names(factor$name)
+  n_levels <- length(factor$levels)
+  class <- attr(design$terms_fixed, "dataClasses")
+  fixed <- intersect(attr(design$terms_fixed, "term.labels"), names(class)[is_factor_class(class)])
+  if (anyDuplicated(columns)) {
+    paste0("Terms of ", name, " share the column ", quote_names(columns[duplicated(columns)][1L]), ".")
+  } else if (n_levels == 1L && factor$name != "(all)") {
+    paste0(name, " has one level only.")
+  } else if (n_levels == nrow(design$x) && "(Intercept)" %in% columns) {
+    paste0(name, " has as many levels as there are rows.")
+  } else if (factor$name %in% fixed) {
+    paste0(name, " is among the fixed effects too.")
+  }
+}
+
+# Pairs of factors that group the rows alike and share a column.
+same_groupings <- function(factors, columns) {
+  n_levels <- vapply(factors, function(f) length(f$levels), 0L)
+  name <- vapply(factors, `[[`, "", "name")
+  unlist(lapply(seq_along(factors), function(j) {
+    like <- Filter(function(i) {
+      n_levels[i] == n_levels[j] && any(columns[[i]] %in% columns[[j]]) &&
+        is_nested(factors[[i]], factors[[j]])
+    }, seq_len(j - 1L))
+    if (length(like)) {
+      paste0(quote_names(name[c(like[1L], j)]), " group the rows alike.")
+    }
+  }))
+}
+
+# Without groups, numbers make one slope where a factor makes an effect for each
+# of its values: a grouping variable that is a number is easily given so.
+tell_single_effects <- function(design) {
+  for (term in design$terms) {
+    if (term$kind == "vc" && n_columns(term) == 1L && design$factors[[term$factor]]$name == "(all)") {
+      inform("component", paste0(
+        "The component ", quote_names(term$name), " is a single random effect: the ",
+        "slope of a numeric variable, for all rows. If each of its values should ",
+        "have an effect, make the variable a factor."
+      ), component = term$name)
+    }
+  }
+}
