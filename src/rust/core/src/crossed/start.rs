@@ -99,7 +99,7 @@ impl Crossed<'_> {
             return Ok(false);
         }
         let mut r2 = [0.0; 2];
-        for (r2, psi) in r2.iter_mut().zip([1e6f64, 1e8]) {
+        for (r2, psi) in r2.iter_mut().zip([1e7f64, 1e9]) {
             let large = |(shape, gram): (&TermShape, &Vec<f64>)| {
                 let unit = |j: usize| gram[j * shape.q + j] / shape.levels as f64;
                 let element = |k: usize| match (k % shape.q, k / shape.q) {
@@ -112,7 +112,7 @@ impl Crossed<'_> {
             *r2 = self.value(&lambda)?.r2;
         }
         let left = (100.0 * r2[1] - r2[0]) / 99.0;
-        Ok(left < 1e-12 * total)
+        Ok(left < 1e-15 * total)
     }
 
     fn residual_squares(&self) -> f64 {
