@@ -219,6 +219,19 @@ group_parts <- function(g) {
   list(g)
 }
 
+group_hint <- function(operator, argument) {
+  if (operator == "/" && argument == "groups") {
+    return(" Write (1 | a/b) in `formula`, or groups = \"a\" with vc_formula = list(b = ~ 0 + b).")
+  }
+  if (!operator %in% c("*", "+")) {
+    return("")
+  }
+  paste0(
+    " Write one term for each factor", if (argument == "groups") " in `formula`",
+    ", as in (1 | a) + (1 | b)", if (operator == "*") " + (1 | a:b)", "."
+  )
+}
+
 not_groups <- c("+", "-", "*", "/", "^", "%in%", "|", "||", "~", "offset")
 
 check_group <- function(g, argument = "formula") {
@@ -230,17 +243,10 @@ check_group <- function(g, argument = "formula") {
     if (is.call(part) && !operator %in% not_groups) {
       next
     }
-    hint <- if (operator %in% c("*", "+")) {
-      paste0(
-        " Write one term for each factor, as in (1 | a) + (1 | b)",
-        if (operator == "*") " + (1 | a:b)", "."
-      )
-    } else {
-      ""
-    }
     abort(argument, paste0(
-      "`", argument, "` has a grouping factor that is neither a variable, nor ",
-      "a:b, nor a/b: ", one_line(part), ".", hint
+      "`", argument, "` has a grouping factor that is neither a variable, nor a:b",
+      if (argument == "formula") ", nor a/b", ": ", one_line(part), ".",
+      group_hint(operator, argument)
     ), argument = argument)
   }
 }

@@ -17,17 +17,24 @@ flat_causes <- function(design) {
 flat_cause <- function(factor, columns, design) {
   name <- quote_names(factor$name)
   n_levels <- length(factor$levels)
-  class <- attr(design$terms_fixed, "dataClasses")
-  fixed <- intersect(attr(design$terms_fixed, "term.labels"), names(class)[is_factor_class(class)])
   if (anyDuplicated(columns)) {
     paste0("Terms of ", name, " share the column ", quote_names(columns[duplicated(columns)][1L]), ".")
   } else if (n_levels == 1L && factor$name != "(all)") {
     paste0(name, " has one level only.")
   } else if (n_levels == nrow(design$x) && "(Intercept)" %in% columns) {
     paste0(name, " has as many levels as there are rows.")
-  } else if (factor$name %in% fixed) {
+  } else if (is_fixed_too(factor, design)) {
     paste0(name, " is among the fixed effects too.")
   }
+}
+
+# Whether some factor of the fixed effects tells the levels of this one.
+is_fixed_too <- function(factor, design) {
+  class <- attr(design$terms_fixed, "dataClasses")
+  fixed <- intersect(attr(design$terms_fixed, "term.labels"), names(class)[is_factor_class(class)])
+  any(vapply(fixed, function(name) {
+    is_nested(code_factor(.subset2(design$frame, name), name), factor)
+  }, NA))
 }
 
 # Pairs of factors that group the rows alike and share a column.

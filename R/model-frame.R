@@ -320,7 +320,8 @@ frame_error <- function(e, parsed, data, na.action) {
   }
   abort("data", paste0(
     "The model frame cannot be made from `formula` and `data`: ",
-    conditionMessage(e), "."
+    conditionMessage(e), ".",
+    if ("C" %in% all.names(parsed$variables)) " What C(x) is in Python is factor(x) in R."
   ), argument = "data")
 }
 

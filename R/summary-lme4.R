@@ -117,7 +117,7 @@ varcorr_lines <- function(x, digits, show = "Std.Dev.") {
   if ("Std.Dev." %in% show) {
     columns$Std.Dev. <- format(values, digits = digits)
   }
-  width <- max(vapply(x, nrow, 0L)) - 1L
+  width <- max(vapply(x, function(m) if (isTRUE(attr(m, "uncorrelated"))) 0L else nrow(m) - 1L, 0L))
   lines <- aligned_columns(columns, left = c("Groups", "Name"))
   if (width > 0L) {
     lines <- paste(lines, correlation_block(x, width, digits))

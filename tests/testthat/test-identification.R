@@ -11,6 +11,8 @@ test_that("a flat fit names what in the design makes it flat", {
   flat(y ~ a + (1 | row) + (1 | s), "`row` has as many levels as there are rows.")
   flat(y ~ a + (1 | s) + (1 | i) + (1 | one), "`one` has one level only.")
   flat(y ~ a + i + (1 | s) + (1 | i), "`i` is among the fixed effects too.")
+  d$half <- as.integer(d$s) > 6
+  flat(y ~ a + factor(s) + (1 | half) + (1 | i), "`half` is among the fixed effects too.")
   flat(y ~ a + (1 | s) + (1 | s) + (1 | i), "Terms of `s` share the column `(Intercept)`.")
   flat(y ~ a + (1 | s) + (1 | twin) + (1 | i), "`s`, `twin` group the rows alike.")
 })

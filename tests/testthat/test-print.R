@@ -9,6 +9,16 @@ test_that("print() shows the model, the estimates and the verdict", {
   expect_lt(max(nchar(out)), 80L)
 })
 
+test_that("independent effects have no column of correlations", {
+  expect_no_match(capture.output(print(mixedlm(Weight ~ Time, dietox, "Pig", ~Time, free = "diagonal"))), "Corr")
+  set.seed(4)
+  d <- data.frame(g = rep(1:12, each = 5), h = rep(1:5, 12), f = gl(3, 1, 60), x = rnorm(60))
+  d$y <- rnorm(12)[d$g] * (1 + d$x) + rnorm(60)
+  both <- capture.output(print(VarCorr(mixedlm(y ~ x + diag(f | h) + (x | g), d))))
+  expect_match(both[1L], "Corr")
+  expect_length(grep("[01][.][0-9]+ +-?[01][.][0-9]{3}$", both), 1L)
+})
+
 test_that("every verdict has a sentence", {
   fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig")
   for (verdict in verdicts_known) {
