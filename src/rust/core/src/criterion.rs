@@ -1,6 +1,7 @@
 //! What an optimiser may ask of a model: value, gradient, curvature of the profiled criterion.
 
 use crate::covstruct::Structure;
+use crate::design::{Design, Term};
 use crate::error::Result;
 
 /// How many derivatives are wanted.
@@ -27,6 +28,16 @@ pub struct TermShape {
 }
 
 impl TermShape {
+    /// Those of all terms of a design.
+    pub fn all_of(design: &Design<'_>) -> Vec<TermShape> {
+        let of = |t: &Term<'_>| TermShape {
+            q: t.columns.len(),
+            structure: t.structure,
+            levels: design.factors[t.factor].levels,
+        };
+        design.terms.iter().map(of).collect()
+    }
+
     /// The number of parameters.
     pub fn packed_len(&self) -> usize {
         self.structure.packed_len(self.q)

@@ -20,7 +20,7 @@
 use std::ops::Range;
 
 use super::derivatives::Sweep;
-use super::evaluate::{add_gram, multiply_level, split_at_ends};
+use super::rows::{add_gram, multiply_level, split_at_ends};
 use super::Crossed;
 use crate::engine::Engine;
 use crate::error::{zeros, Result};

@@ -14,10 +14,11 @@
 //! factor is (almost) zero, W is taken at a Psi that is larger there by [`FLOOR`], in units of the information of a level:
 //! the relative error is of that size.
 
-use super::evaluate::{add_gram, split_at_ends};
+use super::blocks::{many_identities, per_level};
 use super::plan::Exact;
 use super::rows::add_transposed;
-use super::{many_identities, per_level, Crossed};
+use super::rows::{add_gram, split_at_ends};
+use super::Crossed;
 use crate::criterion::{Derivatives, Order};
 use crate::error::{zeros, Result};
 use crate::linalg::{axpy, dot, identity, matmul, symmetric_eigen, transpose};

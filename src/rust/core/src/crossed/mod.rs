@@ -7,17 +7,21 @@
 //! criterion ([`evaluate`]); its inverse, on the pattern of the factor, the gradient; average information or, where S is
 //! dense, the exact second derivatives give the Hessian ([`derivatives`]).
 
+mod assembly;
+mod blocks;
 mod cells;
 mod curvature;
 mod dense;
 mod derivatives;
 mod differences;
+mod elimination;
 mod evaluate;
 mod gram;
 mod layout;
 mod panels;
 mod plan;
 mod rows;
+mod solve;
 mod start;
 mod traces;
 
@@ -26,9 +30,9 @@ use std::ops::Range;
 use crate::criterion::{Criterion, Derivatives, Order, TermShape, Value};
 use crate::design::{Design, Estimation};
 use crate::engine::{Engine, Frame, Kind, Making, Root, Storage};
-use crate::error::{zeros, Error, Result};
-use crate::linalg::identity;
+use crate::error::{Error, Result};
 use crate::parallel::{chunks, Workers};
+use blocks::{blocks_of, directions_of, Block, Direction};
 use cells::Cells;
 use derivatives::FirstOrder;
 use gram::Gram;
@@ -36,77 +40,6 @@ use layout::Layout;
 use panels::Panels;
 use plan::Exact;
 use rows::Band;
-
-/// A factor with all its terms.
-#[derive(Debug, Clone)]
-pub struct Block {
-    /// Index of the factor in the design.
-    pub factor: usize,
-    /// Number of columns over all its terms.
-    pub q: usize,
-    /// Number of levels.
-    pub levels: usize,
-    /// The terms and the position of their first column.
-    pub terms: Vec<(usize, usize)>,
-}
-
-impl Block {
-    /// The terms and their columns.
-    pub fn term_columns(&self) -> impl Iterator<Item = (usize, Range<usize>)> + '_ {
-        let end = |k: usize| self.terms.get(k + 1).map_or(self.q, |next| next.1);
-        self.terms
-            .iter()
-            .enumerate()
-            .map(move |(k, (t, from))| (*t, *from..end(k)))
-    }
-}
-
-/// The factors in use, the one with the most random effects first.
-fn blocks(design: &Design<'_>) -> Vec<Block> {
-    let mut blocks: Vec<Block> = Vec::new();
-    for (t, term) in design.terms.iter().enumerate() {
-        let q = term.columns.len();
-        match blocks.iter_mut().find(|b| b.factor == term.factor) {
-            Some(block) => {
-                block.terms.push((t, block.q));
-                block.q += q;
-            }
-            None => blocks.push(Block {
-                factor: term.factor,
-                q,
-                levels: design.factors[term.factor].levels,
-                terms: vec![(t, 0)],
-            }),
-        }
-    }
-    blocks.sort_by_key(|b| std::cmp::Reverse(b.q * b.levels));
-    blocks
-}
-
-/// A direction of Psi: which elements of a block's matrix are 1.
-#[derive(Debug, Clone)]
-struct Direction {
-    block: usize,
-    pairs: Vec<(usize, usize)>,
-}
-
-fn directions(shapes: &[TermShape], blocks: &[Block]) -> Vec<Direction> {
-    let place = |t: usize| {
-        let all = blocks.iter().enumerate();
-        all.flat_map(|(b, block)| block.terms.iter().map(move |(term, first)| (b, *term, *first)))
-            .find(|(_, term, _)| *term == t)
-    };
-    let mut all = Vec::new();
-    for (t, shape) in shapes.iter().enumerate() {
-        if let Some((block, _, first)) = place(t) {
-            for pairs in shape.structure.directions(shape.q) {
-                let pairs = pairs.iter().map(|(a, b)| (a + first, b + first)).collect();
-                all.push(Direction { block, pairs });
-            }
-        }
-    }
-    all
-}
 
 /// Multiplications below which the exact Hessian is cheap enough for every step.
 const CHEAP: f64 = 2e7;
@@ -199,21 +132,13 @@ impl<'w> Crossed<'w> {
         making: Making,
         workers: &'w Workers<'w>,
     ) -> Result<Self> {
-        let blocks = blocks(design);
+        let blocks = blocks_of(design);
         plan::check_rows(design, &blocks, making.max_memory)?;
         let (cells, frame) = cells::collect(design, &blocks, making.rank_tolerance, workers)?;
         workers.check()?;
         let layout = Layout::new(&cells, &blocks, making.max_memory, workers)?;
-        let shapes: Vec<TermShape> = design
-            .terms
-            .iter()
-            .map(|t| TermShape {
-                q: t.columns.len(),
-                structure: t.structure,
-                levels: design.factors[t.factor].levels,
-            })
-            .collect();
-        let directions = directions(&shapes, &blocks);
+        let shapes = TermShape::all_of(design);
+        let directions = directions_of(&shapes, &blocks);
         let mut plan = plan::Plan::of(&cells, &layout, &blocks, directions.len());
         plan.check(making.max_memory)?;
         let gram = Gram::new(&cells, &layout, &blocks)?;
@@ -480,19 +405,6 @@ fn places(cells: &Cells, layout: &Layout, blocks: &[Block]) -> Vec<Vec<u32>> {
     };
     let of = |(b, codes): (usize, &Vec<u32>)| codes.iter().map(|c| place(b, *c) as u32).collect();
     cells.code.iter().enumerate().map(of).collect()
-}
-
-/// Room for the matrices of all levels of a block.
-fn per_level(block: &Block, purpose: &str) -> Result<Vec<f64>> {
-    zeros(block.levels * block.q * block.q, purpose)
-}
-
-/// The number of levels of a block times the identity.
-fn many_identities(block: &Block) -> Vec<f64> {
-    identity(block.q)
-        .iter()
-        .map(|v| v * block.levels as f64)
-        .collect()
 }
 
 /// How the system is stored, in a word.

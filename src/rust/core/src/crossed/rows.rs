@@ -1,4 +1,9 @@
-//! Passes over the reduced rows, for right-hand sides of any small width.
+//! Kernels on rows of any small width, one row after the other.
+
+use faer::linalg::matmul::matmul;
+use faer::{Accum, MatMut, MatRef, Par};
+
+use crate::linalg::axpy;
 
 /// Call a function that is generic in the width of a row with that width as a constant where it is small (0: any).
 macro_rules! with_width {
@@ -12,8 +17,6 @@ macro_rules! with_width {
         }
     };
 }
-
-pub(super) use with_width;
 
 /// Columns of Z of consecutive rows: `q` numbers for each, and where the effects of its level stand.
 pub struct Band<'a> {
@@ -57,4 +60,55 @@ fn add_transposed_of<const C: usize>(band: &Band<'_>, r: &[f64], c: usize, base:
             }
         }
     }
+}
+
+/// `gram += R'R` for rows of width `c`, row by row.
+pub fn add_gram(rows: &[f64], c: usize, gram: &mut [f64]) {
+    if c <= 4 {
+        with_width!(c, add_small_gram(rows, c, gram));
+        return;
+    }
+    let r = MatRef::from_column_major_slice(rows, c, rows.len() / c);
+    let out = MatMut::from_column_major_slice_mut(gram, c, c);
+    matmul(out, Accum::Add, r, r.transpose(), 1.0, Par::Seq);
+}
+
+fn add_small_gram<const C: usize>(rows: &[f64], c: usize, gram: &mut [f64]) {
+    let c = if C > 0 { C } else { c };
+    for row in rows.chunks_exact(c) {
+        for (column, b) in gram.chunks_exact_mut(c).zip(row) {
+            for (g, a) in column.iter_mut().zip(row) {
+                *g += a * b;
+            }
+        }
+    }
+}
+
+/// `out = Lambda x` per level, for rows of width `c`; the transpose of Lambda where `transposed`.
+pub fn multiply_level(lambda: &[f64], q: usize, transposed: bool, x: &[f64], c: usize, out: &mut [f64]) {
+    for i in 0..q {
+        let to = &mut out[i * c..(i + 1) * c];
+        to.fill(0.0);
+        for j in 0..q {
+            let l = if transposed {
+                lambda[i * q + j]
+            } else {
+                lambda[j * q + i]
+            };
+            if l != 0.0 {
+                axpy(l, &x[j * c..(j + 1) * c], to);
+            }
+        }
+    }
+}
+
+/// The shares of a vector that belong to consecutive ranges.
+pub fn split_at_ends(mut rest: &mut [f64], ends: impl Iterator<Item = usize>) -> Vec<&mut [f64]> {
+    let (mut parts, mut done) = (Vec::new(), 0);
+    for end in ends {
+        let (head, tail) = rest.split_at_mut(end - done);
+        parts.push(head);
+        (rest, done) = (tail, end);
+    }
+    parts
 }

@@ -185,7 +185,7 @@ impl Crossed<'_> {
             for level in 0..block.levels {
                 for a in 0..block.q {
                     let x = fixed(self.place(b, level) + a);
-                    super::evaluate::add_gram(x, p.max(1), &mut explained[first[b] + a]);
+                    super::rows::add_gram(x, p.max(1), &mut explained[first[b] + a]);
                 }
             }
         }

@@ -11,8 +11,8 @@
 
 use super::dense::multiply;
 use super::derivatives::{sandwich, Sweep};
-use super::evaluate::{add_gram, split_at_ends};
 use super::plan::Exact;
+use super::rows::{add_gram, split_at_ends};
 use super::Crossed;
 use crate::error::{zeros, Result};
 use crate::linalg::{axpy, dot, transpose};

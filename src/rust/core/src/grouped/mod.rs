@@ -64,15 +64,7 @@ impl<'w> Grouped<'w> {
         estimation: Estimation,
         workers: &'w Workers<'w>,
     ) -> Result<Self> {
-        let shapes: Vec<TermShape> = design
-            .terms
-            .iter()
-            .map(|t| TermShape {
-                q: t.columns.len(),
-                structure: t.structure,
-                levels: design.factors[t.factor].levels,
-            })
-            .collect();
+        let shapes = TermShape::all_of(design);
         let mut white = Vec::new();
         let mut posterior = Vec::new();
         for (depth, level) in reduced.levels.iter().enumerate() {

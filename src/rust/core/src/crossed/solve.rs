@@ -1,0 +1,169 @@
+//! Solutions of the system of all random effects, and sums of squares over the rows.
+
+use std::ops::Range;
+
+use super::rows::{add_gram, multiply_level, split_at_ends, subtract};
+use super::Crossed;
+use crate::error::{zeros, Result};
+use crate::linalg::{axpy, dot};
+
+/// Rows of residuals that are kept until their squares are summed.
+const BATCH: usize = 256;
+
+/// A solution of the system of all random effects.
+pub(super) struct Solution {
+    /// `M^-1 Lambda'v`.
+    u: Vec<f64>,
+    /// `Lambda u`.
+    pub b: Vec<f64>,
+}
+
+impl Crossed<'_> {
+    /// `u = M^-1 Lambda'v` and `b = Lambda u` for `c` columns, all row by row, with the factors of the last factorisation.
+    pub(super) fn solve(&self, v: &[f64], c: usize) -> Result<Solution> {
+        let (q, n) = (self.blocks[0].q, self.leading());
+        let size = q * q;
+        let layout = &self.layout;
+        let mut u = zeros(self.effects() * c, "a solution")?;
+        let (lead, rest) = u.split_at_mut(n * c);
+        // P v of the leading levels, for the time being
+        for i in 0..self.blocks[0].levels {
+            let (from, to) = (i * q * c, (i + 1) * q * c);
+            let p = &self.state.posterior[i * size..(i + 1) * size];
+            multiply_level(p, q, false, &v[from..to], c, &mut lead[from..to]);
+        }
+        let shares = split_at_ends(
+            rest,
+            self.node_chunks.iter().map(|r| layout.node_column[r.end] * c),
+        );
+        let explained: &[f64] = lead;
+        self.workers
+            .map(self.node_chunks.iter().zip(shares).collect(), |(range, share)| {
+                let base = layout.node_column[range.start];
+                let mut sum = Vec::new();
+                for node in range.clone() {
+                    let columns = layout.columns(node);
+                    let w = columns.len();
+                    sum.clear();
+                    sum.extend_from_slice(&v[(n + columns.start) * c..(n + columns.end) * c]);
+                    for (i, t) in &layout.touched_by[layout.by_start[node]..layout.by_start[node + 1]] {
+                        let b = &self.gram.touch[layout.touch_offset[*t]..layout.touch_offset[*t + 1]];
+                        let known = &explained[*i as usize * q * c..(*i as usize + 1) * q * c];
+                        for a in 0..w {
+                            for k in 0..q {
+                                axpy(
+                                    -b[a * q + k],
+                                    &known[k * c..(k + 1) * c],
+                                    &mut sum[a * c..(a + 1) * c],
+                                );
+                            }
+                        }
+                    }
+                    let lambda = &self.state.factored[layout.nodes[node].0 as usize];
+                    let to = (columns.start - base) * c;
+                    multiply_level(lambda, w, true, &sum, c, &mut share[to..to + w * c]);
+                }
+                Ok(())
+            })?;
+        self.panels.solve(layout, rest, c);
+        let effects = self.node_effects(rest, c);
+        let shares = split_at_ends(lead, self.level_chunks.iter().map(|r| r.end * q * c));
+        self.workers.map(
+            self.level_chunks.iter().zip(shares).collect(),
+            |(range, share)| {
+                let (mut sum, mut inner) = (Vec::new(), vec![0.0; q * c]);
+                for (i, out) in range.clone().zip(share.chunks_exact_mut(q * c)) {
+                    sum.clear();
+                    sum.extend_from_slice(&v[i * q * c..(i + 1) * q * c]);
+                    for t in layout.touch_start[i]..layout.touch_start[i + 1] {
+                        let columns = layout.columns(layout.touch[t] as usize);
+                        let b = &self.gram.touch[layout.touch_offset[t]..layout.touch_offset[t + 1]];
+                        for (a, column) in columns.enumerate() {
+                            let effect = &effects[column * c..(column + 1) * c];
+                            for k in 0..q {
+                                axpy(-b[a * q + k], effect, &mut sum[k * c..(k + 1) * c]);
+                            }
+                        }
+                    }
+                    // M_i^-1 Lambda' = Lambda'K
+                    multiply_level(
+                        &self.state.inner[i * size..(i + 1) * size],
+                        q,
+                        false,
+                        &sum,
+                        c,
+                        &mut inner,
+                    );
+                    multiply_level(&self.lambda[0], q, true, &inner, c, out);
+                }
+                Ok(())
+            },
+        )?;
+        let mut b = zeros(n * c, "a solution")?;
+        for (to, from) in b.chunks_exact_mut(q * c).zip(u.chunks_exact(q * c)) {
+            multiply_level(&self.lambda[0], q, false, from, c, to);
+        }
+        b.extend_from_slice(&effects);
+        Ok(Solution { u, b })
+    }
+
+    /// `b = Lambda u` of the nodes.
+    fn node_effects(&self, u: &[f64], c: usize) -> Vec<f64> {
+        let mut b = vec![0.0; u.len()];
+        for node in 0..self.layout.nodes.len() {
+            let columns = self.layout.columns(node);
+            let lambda = &self.state.factored[self.layout.nodes[node].0 as usize];
+            let range = columns.start * c..columns.end * c;
+            multiply_level(lambda, columns.len(), false, &u[range.clone()], c, &mut b[range]);
+        }
+        b
+    }
+
+    /// `T'V^-1T` for rows T, `c` wide, from the solution of `Z'T`: the squares of the residuals `T - Z b` and of u. An error
+    /// of u enters squared.
+    pub(super) fn squares(&self, t: &[f64], solution: &Solution, c: usize) -> Result<Vec<f64>> {
+        let Solution { u, b } = solution;
+        let sums = self.workers.map(self.level_chunks.clone(), |range| {
+            let mut gram = vec![0.0; c * c];
+            let mut batch = Vec::new();
+            for rows in self.batches(&range) {
+                self.workers.check()?;
+                self.residuals(rows, t, b, c, &mut batch);
+                add_gram(&batch, c, &mut gram);
+            }
+            let q = self.blocks[0].q;
+            add_gram(&u[range.start * q * c..range.end * q * c], c, &mut gram);
+            Ok(gram)
+        })?;
+        let mut gram = vec![0.0; c * c];
+        sums.iter().for_each(|s| axpy(1.0, s, &mut gram));
+        add_gram(&u[self.leading() * c..], c, &mut gram);
+        Ok(gram)
+    }
+
+    /// The rows of some leading levels, a batch at a time.
+    pub(super) fn batches(&self, levels: &Range<usize>) -> impl Iterator<Item = Range<usize>> {
+        let (start, end) = (self.cells.start[levels.start], self.cells.start[levels.end]);
+        (start..end)
+            .step_by(BATCH)
+            .map(move |from| from..(from + BATCH).min(end))
+    }
+
+    /// `T - Z b` of some rows.
+    pub(super) fn residuals(&self, rows: Range<usize>, t: &[f64], b: &[f64], c: usize, out: &mut Vec<f64>) {
+        out.clear();
+        out.extend_from_slice(&t[rows.start * c..rows.end * c]);
+        for k in 0..self.blocks.len() {
+            subtract(&self.band(k, rows.clone()), b, c, out);
+        }
+    }
+
+    /// The conditional modes `b` of all random effects.
+    pub(super) fn modes(&self) -> Vec<f64> {
+        let (p, d) = (self.frame.p(), self.cells.d);
+        let all = &self.state.effects;
+        all.chunks_exact(d)
+            .map(|row| row[p] - dot(&row[..p], &self.state.gamma))
+            .collect()
+    }
+}
