@@ -22,7 +22,7 @@
 //!
 //! # The way of the data
 //!
-//! [`design`] -> [`grouping`] -> [`scaling`], [`rank`], [`reader`] -> [`reduction`] -> [`grouped`] (an [`engine::Engine`]) ->
+//! [`design`] -> [`grouping`] -> [`scaling`], [`rank`], [`reader`] -> [`reduction`] -> [`grouped`], or [`crossed`] (each an [`engine::Engine`]) ->
 //! [`params`] -> [`em`], [`optimizer`] -> [`verdict`] -> [`multistart`] -> [`estimates`]; [`fit()`] goes all the way.
 //! [`memory`] looks ahead, [`parallel`] divides the work.
 
