@@ -16,8 +16,8 @@
 
 use super::blocks::{many_identities, per_level};
 use super::plan::Exact;
-use super::rows::add_transposed;
-use super::rows::{add_gram, split_at_ends};
+use super::rows::{add_gram, multiply_level, split_at_ends};
+use super::solve::Solution;
 use super::Crossed;
 use crate::criterion::{Derivatives, Order};
 use crate::error::{zeros, Result};
@@ -79,8 +79,18 @@ impl Crossed<'_> {
     }
 
     fn first_order(&mut self) -> Result<FirstOrder> {
-        let sources = self.sources()?;
-        let sweep = self.sweep()?;
+        let (sweep, other) = self.sweep()?;
+        let solution = match (other, self.state.solution.take()) {
+            (false, Some(solution)) => solution,
+            (_, kept) => {
+                self.state.solution = kept;
+                self.solve(&self.gram.response, self.cells.d)?
+            }
+        };
+        let sources = self.sources(&solution, &sweep.inverse_roots);
+        if !other {
+            self.state.solution = Some(solution);
+        }
         let gradient = self.gradient(&sources, &sweep);
         Ok(FirstOrder {
             sources,
@@ -90,10 +100,25 @@ impl Crossed<'_> {
     }
 
     /// `Z'V^-1[r sqrt(N/r2), Q R^-1]`, `d` wide, row by row: the residual and the orthonormal fixed effects as the
-    /// derivatives see them.
-    pub(super) fn sources(&self) -> Result<Vec<f64>> {
-        let (p, d) = (self.frame.p(), self.cells.d);
-        let mut all = self.crossproduct(&self.cells.xy, &self.state.effects, d)?;
+    /// derivatives see them. `Z'V^-1T` is `K_i (Z_i'T - Z_i'Z_R b_R)` for the leading levels and `Lambda^-T u` for the
+    /// nodes: residuals of T would carry the error of b, many times as large.
+    fn sources(&self, solution: &Solution, inverse_roots: &[Vec<f64>]) -> Vec<f64> {
+        let (p, d, n) = (self.frame.p(), self.cells.d, self.leading());
+        let mut all = solution.leading.clone();
+        all.resize(self.effects() * d, 0.0);
+        for node in 0..self.layout.nodes.len() {
+            let columns = self.layout.columns(node);
+            let range = (n + columns.start) * d..(n + columns.end) * d;
+            let root = &inverse_roots[self.layout.nodes[node].0 as usize];
+            multiply_level(
+                root,
+                columns.len(),
+                true,
+                &solution.u[range.clone()],
+                d,
+                &mut all[range],
+            );
+        }
         let scale = (crate::engine::Engine::denominator(self) / self.state.root.r2).sqrt();
         let mut out = vec![0.0; d];
         for row in all.chunks_exact_mut(d) {
@@ -103,34 +128,7 @@ impl Crossed<'_> {
             }
             row.copy_from_slice(&out);
         }
-        Ok(all)
-    }
-
-    /// `Z'(T - Z b)` for rows T, `c` wide, of effects b.
-    pub(super) fn crossproduct(&self, t: &[f64], b: &[f64], c: usize) -> Result<Vec<f64>> {
-        let (q, n) = (self.blocks[0].q, self.leading());
-        let mut all = zeros(self.effects() * c, "a cross-product")?;
-        let shares = split_at_ends(&mut all[..n * c], self.level_chunks.iter().map(|r| r.end * q * c));
-        let rest = self.layout.m * c;
-        let sums = self
-            .workers
-            .map(self.level_chunks.iter().zip(shares).collect(), |(range, lead)| {
-                self.workers.check()?;
-                let mut nodes = zeros(rest, "a cross-product")?;
-                let mut r = Vec::new();
-                for rows in self.batches(range) {
-                    self.residuals(rows.clone(), t, b, c, &mut r);
-                    add_transposed(&self.band(0, rows.clone()), &r, c, range.start * q, lead);
-                    for k in 1..self.blocks.len() {
-                        add_transposed(&self.band(k, rows.clone()), &r, c, n, &mut nodes);
-                    }
-                }
-                Ok(nodes)
-            })?;
-        for nodes in sums {
-            axpy(1.0, &nodes, &mut all[n * c..]);
-        }
-        Ok(all)
+        all
     }
 
     /// A square root of the Psi of a block that can be inverted: Lambda, unless it is too small in some direction.
@@ -155,8 +153,9 @@ impl Crossed<'_> {
         Ok(matmul(&t, &scaled, q, q, q))
     }
 
-    /// Everything about W that derivatives need, at roots of Psi that can be inverted.
-    fn sweep(&mut self) -> Result<Sweep> {
+    /// Everything about W that derivatives need, at roots of Psi that can be inverted; and whether these are others than
+    /// Lambda.
+    fn sweep(&mut self) -> Result<(Sweep, bool)> {
         let mut roots = vec![self.lambda[0].clone()];
         let mut inverse_roots = vec![identity(self.blocks[0].q)];
         for b in 1..self.blocks.len() {
@@ -164,6 +163,7 @@ impl Crossed<'_> {
             inverse_roots.push(invert_square(&root, self.blocks[b].q)?);
             roots.push(root);
         }
+        let other = roots[1..] != self.lambda[1..];
         let (f, y) = self.inverse_at(roots)?;
         let mut h = per_level(&self.blocks[0], "the derivatives")?;
         let q = self.blocks[0].q;
@@ -177,12 +177,13 @@ impl Crossed<'_> {
             let full = matmul(k, g, q, q, q);
             (0..size).for_each(|e| out[e] = 0.5 * (full[e] + full[(e % q) * q + e / q]));
         }
-        Ok(Sweep {
+        let sweep = Sweep {
             f,
             h,
             y,
             inverse_roots,
-        })
+        };
+        Ok((sweep, other))
     }
 
     /// Invert the system at roots of Psi (per block); `F_i Lambda` per entry of `touch` and `Y_i` per leading level.

@@ -86,7 +86,7 @@ impl Crossed<'_> {
             r2,
         };
         (self.state.gamma, self.state.r_inverse) = (gamma, r_inverse);
-        self.state.effects = solution.b;
+        self.state.solution = Some(solution);
         let value = Value {
             criterion: self.frame.criterion(self.estimation, r2, logdet_v, logdet_xvx),
             r2,

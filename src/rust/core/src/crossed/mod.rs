@@ -40,6 +40,7 @@ use layout::Layout;
 use panels::Panels;
 use plan::Exact;
 use rows::Band;
+use solve::Solution;
 
 /// Multiplications below which the exact Hessian is cheap enough for every step.
 const CHEAP: f64 = 2e7;
@@ -54,8 +55,8 @@ struct State {
     information: Vec<Vec<f64>>,
     /// Per block the factor of Psi with which the panels were factorised.
     factored: Vec<Vec<f64>>,
-    /// `b` for the right-hand sides `[Q y]`, row by row.
-    effects: Vec<f64>,
+    /// The solution for the right-hand sides `Z'[Q y]`.
+    solution: Option<Solution>,
     /// Coefficients of the orthonormal columns of X.
     gamma: Vec<f64>,
     /// `R^-1` with `R'R = Q'V^-1Q`.
@@ -377,7 +378,7 @@ impl Engine for Crossed<'_> {
     }
 
     fn conditional_modes(&self) -> Result<Vec<Vec<f64>>> {
-        let b = self.modes();
+        let b = self.modes()?;
         Ok(self.by_term(
             |block, level| &b[self.place(block, level)..][..self.blocks[block].q],
             false,

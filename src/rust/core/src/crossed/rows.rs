@@ -43,25 +43,6 @@ fn subtract_of<const C: usize>(band: &Band<'_>, b: &[f64], c: usize, out: &mut [
     }
 }
 
-/// `out += Z'R` for rows R of width `c`; `base` is where the first effect of `out` stands among all.
-pub fn add_transposed(band: &Band<'_>, r: &[f64], c: usize, base: usize, out: &mut [f64]) {
-    with_width!(c, add_transposed_of(band, r, c, base, out))
-}
-
-fn add_transposed_of<const C: usize>(band: &Band<'_>, r: &[f64], c: usize, base: usize, out: &mut [f64]) {
-    let c = if C > 0 { C } else { c };
-    let rows = r.chunks_exact(c).zip(band.z.chunks_exact(band.q));
-    for ((r, z), at) in rows.zip(band.at) {
-        let at = *at as usize - base;
-        let effects = &mut out[at * c..(at + band.q) * c];
-        for (z, o) in z.iter().zip(effects.chunks_exact_mut(c)) {
-            for (o, r) in o.iter_mut().zip(r) {
-                *o += z * r;
-            }
-        }
-    }
-}
-
 /// `gram += R'R` for rows of width `c`, row by row.
 pub fn add_gram(rows: &[f64], c: usize, gram: &mut [f64]) {
     if c <= 4 {

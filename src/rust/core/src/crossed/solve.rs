@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::rows::{add_gram, multiply_level, split_at_ends, subtract};
 use super::Crossed;
-use crate::error::{zeros, Result};
+use crate::error::{zeros, Error, Result};
 use crate::linalg::{axpy, dot};
 
 /// Rows of residuals that are kept until their squares are summed.
@@ -13,9 +13,11 @@ const BATCH: usize = 256;
 /// A solution of the system of all random effects.
 pub(super) struct Solution {
     /// `M^-1 Lambda'v`.
-    u: Vec<f64>,
+    pub u: Vec<f64>,
     /// `Lambda u`.
-    pub b: Vec<f64>,
+    b: Vec<f64>,
+    /// `K_i (v_i - Z_i'Z_R b_R)` of the leading levels: where v is `Z'T` this is `Z_i'V^-1T`.
+    pub leading: Vec<f64>,
 }
 
 impl Crossed<'_> {
@@ -71,7 +73,7 @@ impl Crossed<'_> {
         self.workers.map(
             self.level_chunks.iter().zip(shares).collect(),
             |(range, share)| {
-                let (mut sum, mut inner) = (Vec::new(), vec![0.0; q * c]);
+                let mut sum = Vec::new();
                 for (i, out) in range.clone().zip(share.chunks_exact_mut(q * c)) {
                     sum.clear();
                     sum.extend_from_slice(&v[i * q * c..(i + 1) * q * c]);
@@ -85,26 +87,23 @@ impl Crossed<'_> {
                             }
                         }
                     }
-                    // M_i^-1 Lambda' = Lambda'K
-                    multiply_level(
-                        &self.state.inner[i * size..(i + 1) * size],
-                        q,
-                        false,
-                        &sum,
-                        c,
-                        &mut inner,
-                    );
-                    multiply_level(&self.lambda[0], q, true, &inner, c, out);
+                    let k = &self.state.inner[i * size..(i + 1) * size];
+                    multiply_level(k, q, false, &sum, c, out);
                 }
                 Ok(())
             },
         )?;
+        let leading = lead.to_vec();
         let mut b = zeros(n * c, "a solution")?;
-        for (to, from) in b.chunks_exact_mut(q * c).zip(u.chunks_exact(q * c)) {
-            multiply_level(&self.lambda[0], q, false, from, c, to);
+        let lambda = &self.lambda[0];
+        let levels = leading.chunks_exact(q * c).zip(lead.chunks_exact_mut(q * c));
+        for ((inner, u), b) in levels.zip(b.chunks_exact_mut(q * c)) {
+            // M_i^-1 Lambda' = Lambda'K
+            multiply_level(lambda, q, true, inner, c, u);
+            multiply_level(lambda, q, false, u, c, b);
         }
         b.extend_from_slice(&effects);
-        Ok(Solution { u, b })
+        Ok(Solution { u, b, leading })
     }
 
     /// `b = Lambda u` of the nodes.
@@ -122,7 +121,7 @@ impl Crossed<'_> {
     /// `T'V^-1T` for rows T, `c` wide, from the solution of `Z'T`: the squares of the residuals `T - Z b` and of u. An error
     /// of u enters squared.
     pub(super) fn squares(&self, t: &[f64], solution: &Solution, c: usize) -> Result<Vec<f64>> {
-        let Solution { u, b } = solution;
+        let Solution { u, b, .. } = solution;
         let sums = self.workers.map(self.level_chunks.clone(), |range| {
             let mut gram = vec![0.0; c * c];
             let mut batch = Vec::new();
@@ -142,7 +141,7 @@ impl Crossed<'_> {
     }
 
     /// The rows of some leading levels, a batch at a time.
-    pub(super) fn batches(&self, levels: &Range<usize>) -> impl Iterator<Item = Range<usize>> {
+    fn batches(&self, levels: &Range<usize>) -> impl Iterator<Item = Range<usize>> {
         let (start, end) = (self.cells.start[levels.start], self.cells.start[levels.end]);
         (start..end)
             .step_by(BATCH)
@@ -150,7 +149,7 @@ impl Crossed<'_> {
     }
 
     /// `T - Z b` of some rows.
-    pub(super) fn residuals(&self, rows: Range<usize>, t: &[f64], b: &[f64], c: usize, out: &mut Vec<f64>) {
+    fn residuals(&self, rows: Range<usize>, t: &[f64], b: &[f64], c: usize, out: &mut Vec<f64>) {
         out.clear();
         out.extend_from_slice(&t[rows.start * c..rows.end * c]);
         for k in 0..self.blocks.len() {
@@ -159,11 +158,14 @@ impl Crossed<'_> {
     }
 
     /// The conditional modes `b` of all random effects.
-    pub(super) fn modes(&self) -> Vec<f64> {
+    ///
+    /// # Errors
+    /// [`Error::Bug`] before any evaluation.
+    pub(super) fn modes(&self) -> Result<Vec<f64>> {
         let (p, d) = (self.frame.p(), self.cells.d);
-        let all = &self.state.effects;
-        all.chunks_exact(d)
-            .map(|row| row[p] - dot(&row[..p], &self.state.gamma))
-            .collect()
+        let missing = || Error::Bug("modes before an evaluation".to_string());
+        let solution = self.state.solution.as_ref().ok_or_else(missing)?;
+        let mode = |row: &[f64]| row[p] - dot(&row[..p], &self.state.gamma);
+        Ok(solution.b.chunks_exact(d).map(mode).collect())
     }
 }
