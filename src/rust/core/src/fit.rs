@@ -9,7 +9,7 @@ use crate::em::em_step;
 use crate::engine::{choose, Engine, Kind, Making};
 use crate::error::{Error, Result};
 use crate::estimates::{conditional_variances_in_user_units, estimates, to_engine, Estimates};
-use crate::linalg::{matmul, semidefinite_cholesky, transpose};
+use crate::linalg::{identity, matmul, semidefinite_cholesky, transpose};
 use crate::memory::half_of_machine;
 use crate::multistart::{look_again, Looks};
 use crate::objective::{Objective, Observer};
@@ -268,7 +268,10 @@ pub fn profile(
     let workers = Workers::new(threads_for(&design, options.threads), stop)?;
     let mut engine = choose(&design, options.making(), &workers)?;
     let mut points = Vec::new();
+    let columns: Vec<Vec<f64>> = engine.shapes().iter().map(|s| identity(s.q)).collect();
     for value in &target.values {
+        // a search may have changed the columns; each begins with the same
+        engine.change_columns(&columns)?;
         let mut from = start.clone();
         from[target.term][held] = value.max(0.0).sqrt();
         options.start = Some(from);

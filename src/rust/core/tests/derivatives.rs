@@ -259,6 +259,33 @@ fn the_criterion_equals_the_dense_one() {
 }
 
 #[test]
+fn strong_effects_of_levels_with_few_rows_keep_the_criterion() {
+    let shape = Shape {
+        levels: vec![40],
+        others: vec![(6, Meeting::Anywhere)],
+        terms: vec![(0, 2, Structure::Unstructured), (1, 1, Structure::Unstructured)],
+        rows: 44,
+        p: 2,
+    };
+    let data = Data::new(&shape, false);
+    for strength in [1.0, 30.0, 1e3] {
+        at_points(&data, &mut |engine, coordinates, x, name| {
+            if name != "start" {
+                return;
+            }
+            let strong: Vec<f64> = x.iter().map(|v| v * strength).collect();
+            let lambda = coordinates.lambda(&strong);
+            let ours = engine.value(&lambda).unwrap().criterion;
+            let theirs = dense_criterion(&data, engine, &lambda);
+            assert!(
+                closest(ours, theirs, theirs) < 1e-9,
+                "{strength}: {ours} {theirs}"
+            );
+        });
+    }
+}
+
+#[test]
 fn the_gradient_is_the_derivative_of_the_criterion() {
     for shape in shapes().into_iter().chain(sparse_shapes()) {
         let data = Data::new(&shape, true);

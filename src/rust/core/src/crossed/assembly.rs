@@ -13,8 +13,8 @@ pub struct Assembly<'a> {
     pub layout: &'a Layout,
     /// Cross-products.
     pub gram: &'a Gram,
-    /// Per leading level `P = Psi (I + G Psi)^-1`.
-    pub posterior: &'a [f64],
+    /// What the leading levels explain of the nodes, per entry of the layout's `touch`.
+    pub touch: &'a [f64],
     /// Per block a square root of Psi.
     pub lambda: &'a [Vec<f64>],
     /// Columns of the leading factor.
@@ -75,27 +75,17 @@ impl Assembly<'_> {
         if self.scalar {
             for (i, t) in touched {
                 let end = layout.touch_start[*i as usize + 1];
-                let c = self.posterior[*i as usize] * self.gram.touch[*t];
-                for (k, b) in layout.touch[*t..end].iter().zip(&self.gram.touch[*t..end]) {
+                let c = self.touch[*t];
+                for (k, b) in layout.touch[*t..end].iter().zip(&self.touch[*t..end]) {
                     out[local[*k as usize] as usize] -= b * c;
                 }
             }
             return;
         }
-        let w = layout.columns(node).len();
-        let mut c = vec![0.0; q * w];
         for (i, t) in touched {
-            let size = q * q;
-            let p = &self.posterior[*i as usize * size..(*i as usize + 1) * size];
-            let own = &self.gram.touch[layout.touch_offset[*t]..layout.touch_offset[*t + 1]];
-            c.fill(0.0);
-            for (to, from) in c.chunks_exact_mut(q).zip(own.chunks_exact(q)) {
-                for (column, v) in p.chunks_exact(q).zip(from) {
-                    axpy(*v, column, to);
-                }
-            }
+            let c = &self.touch[layout.touch_offset[*t]..layout.touch_offset[*t + 1]];
             for later in *t..layout.touch_start[*i as usize + 1] {
-                let block = &self.gram.touch[layout.touch_offset[later]..layout.touch_offset[later + 1]];
+                let block = &self.touch[layout.touch_offset[later]..layout.touch_offset[later + 1]];
                 let at = local[layout.touch[later] as usize] as usize;
                 for (column, c) in out.chunks_exact_mut(rows).zip(c.chunks_exact(q)) {
                     for (v, b) in column[at..].iter_mut().zip(block.chunks_exact(q)) {

@@ -36,7 +36,7 @@ pub struct Cells {
     pub z: Vec<Vec<f64>>,
     /// The orthonormal columns of X and the response orthogonal to them, row by row.
     pub xy: Vec<f64>,
-    /// Cross-products of `[X y]` over rows that no random effect touches, `d x d`.
+    /// Rows that no random effect touches, rotated to as many as there are columns: `[Q y]`, row by row.
     pub base: Vec<f64>,
     /// The triangle R of the kept columns, `X = Q R`, and the coefficients `Q'y`.
     pub triangle: Vec<f64>,
@@ -89,7 +89,7 @@ fn sources<'a>(design: &Design<'a>, blocks: &[Block], scaling: &Scaling) -> Sour
 }
 
 /// Rows sorted by the levels of all blocks, the leading one first, and where each of its levels starts.
-fn sort_rows(design: &Design<'_>, blocks: &[Block]) -> (Vec<u32>, Vec<usize>) {
+fn sort_rows(design: &Design<'_>, blocks: &[Block], workers: &Workers<'_>) -> Result<(Vec<u32>, Vec<usize>)> {
     let codes: Vec<&[i32]> = blocks.iter().map(|b| design.factors[b.factor].codes).collect();
     let mut start = vec![0usize; blocks[0].levels + 1];
     codes[0].iter().for_each(|c| start[*c as usize] += 1);
@@ -104,10 +104,13 @@ fn sort_rows(design: &Design<'_>, blocks: &[Block]) -> (Vec<u32>, Vec<usize>) {
         *slot += 1;
     }
     let cell = |row: u32| codes[1..].iter().map(move |c| c[row as usize]);
-    for w in start.windows(2) {
+    for (i, w) in start.windows(2).enumerate() {
+        if i % 256 == 0 {
+            workers.check()?;
+        }
         order[w[0]..w[1]].sort_by(|a, b| cell(*a).cmp(cell(*b)));
     }
-    (order, start)
+    Ok((order, start))
 }
 
 /// What every chunk reads.
@@ -243,7 +246,7 @@ pub fn collect(
     workers: &Workers<'_>,
 ) -> Result<(Cells, Frame)> {
     let scaling = Scaling::of(design);
-    let (order, start) = sort_rows(design, blocks);
+    let (order, start) = sort_rows(design, blocks, workers)?;
     let sources = sources(design, blocks, &scaling);
     let job = Job {
         reader: RowReader::new(design, &scaling, sources.columns.clone()),
@@ -367,7 +370,7 @@ impl Cells {
             Ok(())
         })?;
         let rotated = matmul(root, &t, wide, wide, d);
-        self.base = matmul(&transpose(&rotated, wide, d), &rotated, d, wide, d);
+        self.base = transpose(&rotated, wide, d);
         (self.xy, self.d) = (xy, d);
         Ok(())
     }

@@ -40,8 +40,8 @@ impl Crossed<'_> {
     pub(super) fn curvature(&self, sources: &[f64], sweep: &Sweep, exact: bool) -> Result<Curvature> {
         let (r, d, p) = (self.directions.len(), self.cells.d, self.frame.p());
         let n = self.denominator();
-        let messages = self.messages(sources)?;
         let reml = exact && self.estimation.reml_weight() > 0.0;
+        let messages = self.messages(sources, if reml { d } else { 1 })?;
         let weight = if exact { 2.0 } else { 1.0 };
         let mut hessian = vec![0.0; r * r];
         for s in 0..if reml { d } else { 1 } {
@@ -169,20 +169,20 @@ impl Crossed<'_> {
         Ok(())
     }
 
-    /// Per direction `sum_l X_l'E X_l` over the sources X, `d x d`.
-    fn messages(&self, sources: &[f64]) -> Result<Vec<Vec<f64>>> {
+    /// Per direction the first `wide` columns of `sum_l X_l'E X_l` over the sources X, `d x d`.
+    fn messages(&self, sources: &[f64], wide: usize) -> Result<Vec<Vec<f64>>> {
         let d = self.cells.d;
-        let mut all = vec![vec![0.0; d * d]; self.directions.len()];
+        let mut all = vec![vec![0.0; d * wide]; self.directions.len()];
         let pieces: Vec<(usize, Range<usize>)> = (0..self.directions.len())
             .flat_map(|e| {
                 let levels = self.blocks[self.directions[e].block].levels;
-                chunks((0..levels).map(|_| d * d), 1 << 18, 16)
+                chunks((0..levels).map(|_| d * wide), 1 << 18, 16)
                     .into_iter()
                     .map(move |r| (e, r))
             })
             .collect();
         let sums = self.workers.map(pieces, |(e, levels)| {
-            let (direction, mut sum) = (&self.directions[e], vec![0.0; d * d]);
+            let (direction, mut sum) = (&self.directions[e], vec![0.0; d * wide]);
             for level in levels {
                 let first = self.place(direction.block, level);
                 for (i, j) in &direction.pairs {

@@ -55,6 +55,9 @@ pub(super) fn sandwich(l: &[f64], a: &[f64], q: usize) -> Vec<f64> {
 impl Crossed<'_> {
     /// Gradient, and a Hessian of the kind that is asked for, at the last evaluation.
     pub(super) fn differentiate(&mut self, order: Order) -> Result<Derivatives> {
+        if self.state.value.is_none() {
+            self.evaluate()?;
+        }
         if order == Order::Hessian && self.exact == Exact::Differences {
             return self.differentiate_by_differences();
         }
@@ -188,7 +191,7 @@ impl Crossed<'_> {
 
     /// Invert the system at roots of Psi (per block); `F_i Lambda` per entry of `touch` and `Y_i` per leading level.
     fn inverse_at(&mut self, roots: Vec<Vec<f64>>) -> Result<(Vec<f64>, Vec<f64>)> {
-        if self.state.factored[1..] != roots[1..] {
+        if self.state.factored.get(1..) != roots.get(1..) {
             self.factorise(roots)?;
         }
         self.panels.invert(&self.layout, self.workers)?;
@@ -256,8 +259,8 @@ impl Crossed<'_> {
             for node in ranges.iter().flat_map(Clone::clone) {
                 let s = layout.supernode_of[node] as usize;
                 let panel = &layout.supernodes[s];
+                self.workers.check()?;
                 if s != known {
-                    self.workers.check()?;
                     layout.local_rows(panel, &mut local);
                     known = s;
                 }
@@ -382,7 +385,11 @@ impl Crossed<'_> {
                 if b == 0 {
                     // P + Psi Y Psi
                     out.copy_from_slice(&sandwich(&self.psi[0], &y[level * size..(level + 1) * size], q));
-                    axpy(1.0, &self.state.posterior[level * size..(level + 1) * size], out);
+                    let d = &self.state.half[level * size..(level + 1) * size];
+                    for (k, out) in out.iter_mut().enumerate() {
+                        let (i, j) = (k % q, k / q);
+                        *out += dot(&d[i * q..(i + 1) * q], &d[j * q..(j + 1) * q]);
+                    }
                 } else {
                     self.diagonal_of_inverse(self.layout.node_of[b][level] as usize, &mut inverse);
                     out.copy_from_slice(&sandwich(&transposed, &inverse, q));

@@ -17,11 +17,19 @@ const WEIGHTS: [f64; 4] = [-11.0, 18.0, -9.0, 2.0];
 impl Crossed<'_> {
     /// Derivatives with the exact Hessian.
     pub(super) fn differentiate_by_differences(&mut self) -> Result<Derivatives> {
+        let saved = self.lambda.clone();
+        let result = self.differences(&saved);
+        self.lambda = saved;
+        self.set_psi();
+        self.evaluate()?;
+        result
+    }
+
+    fn differences(&mut self, saved: &[Vec<f64>]) -> Result<Derivatives> {
         let mut base = self.differentiate(Order::Average)?;
         let steps = self.steps();
         let r = self.directions.len();
         let directions = self.directions.clone();
-        let saved = self.lambda.clone();
         let mut columns: Vec<Vec<f64>> = Vec::with_capacity(r);
         let mut diagonal: Vec<Vec<Option<Vec<f64>>>> = self.blocks.iter().map(|b| vec![None; b.q]).collect();
         // variances first: covariances need them
@@ -29,7 +37,7 @@ impl Crossed<'_> {
             columns.push(match direction.pairs[..] {
                 [(a, b)] if a == b => {
                     let column =
-                        self.along(direction.block, &[(a, steps[direction.block][a])], &saved, &base)?;
+                        self.along(direction.block, &[(a, steps[direction.block][a])], saved, &base)?;
                     diagonal[direction.block][a] = Some(column.clone());
                     column
                 }
@@ -43,7 +51,7 @@ impl Crossed<'_> {
             }
             if let [(a, b), (c, d)] = pairs[..] {
                 if a != b && (a, b) == (d, c) {
-                    let mut column = self.along(block, &[(a, s[a]), (b, s[b])], &saved, &base)?;
+                    let mut column = self.along(block, &[(a, s[a]), (b, s[b])], saved, &base)?;
                     for i in [a, b] {
                         if let Some(own) = &diagonal[block][i] {
                             axpy(-s[i] * s[i], own, &mut column);
@@ -57,13 +65,10 @@ impl Crossed<'_> {
             // one variance for several columns
             let mut sum = vec![0.0; r];
             for (a, _) in pairs {
-                axpy(1.0, &self.along(block, &[(*a, s[*a])], &saved, &base)?, &mut sum);
+                axpy(1.0, &self.along(block, &[(*a, s[*a])], saved, &base)?, &mut sum);
             }
             columns[k] = sum;
         }
-        self.lambda = saved;
-        self.set_psi();
-        self.evaluate()?;
         base.hessian = vec![0.0; r * r];
         for (j, column) in columns.iter().enumerate() {
             for (i, value) in column.iter().enumerate() {

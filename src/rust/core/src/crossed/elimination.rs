@@ -80,7 +80,7 @@ pub fn neighbours(
         return Ok(None);
     }
     // each takes four bytes here and eight where they are ordered
-    let most = (DENSE_SHARE * (nodes as f64).powi(2)).min(limit / 16.0) as usize;
+    let most = (DENSE_SHARE * (nodes as f64).powi(2)).min(limit / 32.0) as usize;
     let mut lists = Lists {
         start: vec![0],
         of: Vec::new(),

@@ -4,48 +4,15 @@
 use std::ops::Range;
 
 use super::assembly::Assembly;
-use super::rows::split_at_ends;
+use super::rows::{add_gram, multiply_level, split_at_ends};
 use super::Crossed;
 use crate::criterion::Value;
 use crate::engine::Root;
 use crate::error::{zeros, Error, Result};
-use crate::linalg::{axpy, cholesky_in_place, invert_upper, transpose};
+use crate::linalg::{axpy, cholesky_in_place, dot, invert_upper, matmul, solve_lower, transpose};
 
-/// The inverse of a small general matrix by elimination with partial pivoting, in place; returns the logarithm of the
-/// absolute value of its determinant. `work` has room for another matrix.
-fn invert_general(a: &mut [f64], q: usize, work: &mut [f64]) -> f64 {
-    if q == 1 {
-        let determinant = a[0];
-        a[0] = 1.0 / determinant;
-        return determinant.abs().ln();
-    }
-    work.fill(0.0);
-    (0..q).for_each(|j| work[j * q + j] = 1.0);
-    let mut logdet = 0.0;
-    for k in 0..q {
-        let pivot = (k..q)
-            .max_by(|i, j| a[k * q + i].abs().total_cmp(&a[k * q + j].abs()))
-            .unwrap_or(k);
-        for j in 0..q {
-            a.swap(j * q + k, j * q + pivot);
-            work.swap(j * q + k, j * q + pivot);
-        }
-        let diagonal = a[k * q + k];
-        logdet += diagonal.abs().ln();
-        for j in 0..q {
-            a[j * q + k] /= diagonal;
-            work[j * q + k] /= diagonal;
-        }
-        for i in (0..q).filter(|i| *i != k) {
-            let factor = a[k * q + i];
-            for j in 0..q {
-                a[j * q + i] -= factor * a[j * q + k];
-                work[j * q + i] -= factor * work[j * q + k];
-            }
-        }
-    }
-    a.copy_from_slice(work);
-    logdet
+fn not_finite() -> Error {
+    Error::Numerical("I + Z'Z Psi is not finite at these variances".to_string())
 }
 
 impl Crossed<'_> {
@@ -57,7 +24,7 @@ impl Crossed<'_> {
         let logdet_v = leading + self.factorise(self.lambda.clone())?;
         let solution = self.solve(&self.gram.response, d)?;
         let mut k = self.squares(&self.cells.xy, &solution, d)?;
-        k.iter_mut().zip(&self.cells.base).for_each(|(k, b)| *k += b);
+        add_gram(&self.cells.base, d, &mut k);
         if !(k.iter().all(|v| v.is_finite()) && cholesky_in_place(&mut k, d)) {
             return Err(Error::Numerical(
                 "X'V^-1X is singular at these variances".to_string(),
@@ -69,7 +36,7 @@ impl Crossed<'_> {
         let gamma: Vec<f64> = (0..p)
             .map(|i| (i..p).map(|j| r_inverse[j * p + i] * upper[p * d + j]).sum())
             .collect();
-        let r2 = upper[p * d + p].powi(2);
+        let r2 = self.residual_square(&solution, &gamma)?;
         let diagonal = |r: &[f64], ld: usize| (0..p).map(|j| r[j * ld + j].abs().ln()).sum::<f64>();
         let logdet_xvx = 2.0 * (diagonal(&upper, d) + diagonal(&self.cells.triangle, p));
         let back = invert_upper(&self.cells.triangle, p, p).ok_or_else(singular)?;
@@ -82,7 +49,7 @@ impl Crossed<'_> {
             beta: (0..p)
                 .map(|i| (i..p).map(|j| back[j * p + i] * sum[j]).sum())
                 .collect(),
-            r_inverse: crate::linalg::matmul(&back, &r_inverse, p, p, p),
+            r_inverse: matmul(&back, &r_inverse, p, p, p),
             r2,
         };
         (self.state.gamma, self.state.r_inverse) = (gamma, r_inverse);
@@ -97,42 +64,56 @@ impl Crossed<'_> {
         Ok(value)
     }
 
-    /// Per leading level `K = (I + G Psi)^-1` and `P = Psi K`; returns the sum of `log|I + G Psi|`.
+    /// Per leading level `D = C^-1 Lambda'` with `C C' = I + Lambda'G Lambda` and `K = (I + G Psi)^-1 = I - G D'D`; returns
+    /// the sum of `log|I + G Psi|`. Symmetric in Lambda, so that strong effects of levels with few rows do no harm.
     fn eliminate_leading(&mut self) -> Result<f64> {
-        let (q, psi) = (self.blocks[0].q, &self.psi[0]);
+        let (q, lambda) = (self.blocks[0].q, &self.lambda[0]);
         let size = q * q;
         let len = size * self.blocks[0].levels;
         if self.state.inner.len() != len {
             self.state.inner = zeros(len, "the workspace")?;
-            self.state.posterior = zeros(len, "the workspace")?;
+            self.state.half = zeros(len, "the workspace")?;
         }
         let ends = || self.level_chunks.iter().map(|r| r.end * size);
         let shares: Vec<_> = self
             .level_chunks
             .iter()
             .zip(split_at_ends(&mut self.state.inner, ends()))
-            .zip(split_at_ends(&mut self.state.posterior, ends()))
+            .zip(split_at_ends(&mut self.state.half, ends()))
             .collect();
         let gram = &self.gram.leading;
-        let sums = self.workers.map(shares, |((range, inner), posterior)| {
-            let mut work = vec![0.0; size];
+        let upper = transpose(lambda, q, q);
+        let sums = self.workers.map(shares, |((range, inner), half)| {
             let mut logdet = 0.0;
-            let all = inner.chunks_exact_mut(size).zip(posterior.chunks_exact_mut(size));
-            for (i, (k, p)) in range.clone().zip(all) {
+            let mut work = vec![0.0; size];
+            let all = inner.chunks_exact_mut(size).zip(half.chunks_exact_mut(size));
+            for (i, (k, d)) in range.clone().zip(all) {
+                if i % 1024 == 0 {
+                    self.workers.check()?;
+                }
                 let g = &gram[i * size..(i + 1) * size];
+                if q == 1 {
+                    let square = 1.0 + g[0] * lambda[0] * lambda[0];
+                    (d[0], k[0]) = (lambda[0] / square.sqrt(), 1.0 / square);
+                    logdet += 0.5 * square.ln();
+                    continue;
+                }
+                // I + Lambda'(G Lambda)
+                multiply_level(g, q, false, &upper, q, k);
+                multiply_level(&upper, q, false, k, q, &mut work);
+                (0..q).for_each(|j| work[j * q + j] += 1.0);
+                if !cholesky_in_place(&mut work, q) {
+                    return Err(not_finite());
+                }
+                logdet += (0..q).map(|j| work[j * q + j].ln()).sum::<f64>();
+                d.copy_from_slice(&upper);
+                solve_lower(&work, q, d, q);
+                // I - G D'D
+                let dg = matmul(d, g, q, q, q);
                 for j in 0..q {
                     for a in 0..q {
                         let unit = if a == j { 1.0 } else { 0.0 };
-                        k[j * q + a] = unit + (0..q).map(|c| g[c * q + a] * psi[j * q + c]).sum::<f64>();
-                    }
-                }
-                logdet += invert_general(k, q, &mut work);
-                for j in 0..q {
-                    for a in 0..=j {
-                        let element =
-                            |a: usize, j: usize| (0..q).map(|c| psi[c * q + a] * k[j * q + c]).sum::<f64>();
-                        let mean = 0.5 * (element(a, j) + element(j, a));
-                        (p[j * q + a], p[a * q + j]) = (mean, mean);
+                        k[j * q + a] = unit - dot(&dg[a * q..(a + 1) * q], &d[j * q..(j + 1) * q]);
                     }
                 }
             }
@@ -140,18 +121,43 @@ impl Crossed<'_> {
         })?;
         let logdet: f64 = sums.iter().sum();
         if logdet.is_finite() {
-            Ok(logdet)
+            Ok(2.0 * logdet)
         } else {
-            Err(Error::Numerical(
-                "I + Z'Z Psi is not finite at these variances".to_string(),
-            ))
+            Err(not_finite())
         }
+    }
+
+    /// `D_i Z_i'Z_k` for all entries of `touch`: what the leading levels explain of the nodes.
+    fn explained_touches(&self) -> Result<Vec<f64>> {
+        let (layout, q) = (&self.layout, self.blocks[0].q);
+        let mut out = zeros(self.gram.touch.len(), "the workspace")?;
+        let end = |i: usize| layout.touch_offset[layout.touch_start[i]];
+        let shares = split_at_ends(&mut out, self.level_chunks.iter().map(|r| end(r.end)));
+        self.workers.map(
+            self.level_chunks.iter().zip(shares).collect(),
+            |(range, share)| {
+                let base = end(range.start);
+                for i in range.clone() {
+                    let d = &self.state.half[i * q * q..(i + 1) * q * q];
+                    let (from, to) = (end(i), end(i + 1));
+                    let columns = self.gram.touch[from..to].chunks_exact(q);
+                    for (out, b) in share[from - base..to - base].chunks_exact_mut(q).zip(columns) {
+                        multiply_level(d, q, false, b, 1, out);
+                    }
+                }
+                Ok(())
+            },
+        )?;
+        Ok(out)
     }
 
     /// Assemble and factorise `S = I + Lambda'U Lambda` over the nodes, U being their cross-products less what the leading
     /// factor explains; returns `log|S|`.
     pub(super) fn factorise(&mut self, lambda: Vec<Vec<f64>>) -> Result<f64> {
         self.workers.check()?;
+        // nothing is known of the panels until this ends well
+        self.state.factored.clear();
+        let touch = self.explained_touches()?;
         let layout = &self.layout;
         let value_end = |r: &Range<usize>| {
             let node = r.end - 1;
@@ -162,7 +168,7 @@ impl Crossed<'_> {
         let job = Assembly {
             layout,
             gram: &self.gram,
-            posterior: &self.state.posterior,
+            touch: &touch,
             lambda: &lambda,
             lead: self.blocks[0].q,
             scalar: self.blocks.iter().all(|b| b.q == 1),

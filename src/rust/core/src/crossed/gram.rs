@@ -4,6 +4,7 @@ use super::cells::Cells;
 use super::layout::Layout;
 use super::Block;
 use crate::error::{zeros, Error, Result};
+use crate::parallel::Workers;
 
 /// The non-zero blocks of `Z'[Z Q y]`.
 pub struct Gram {
@@ -28,8 +29,8 @@ impl Gram {
     /// Cross-products of reduced rows.
     ///
     /// # Errors
-    /// [`Error::InvalidInput`] (`"memory"`).
-    pub fn new(cells: &Cells, layout: &Layout, blocks: &[Block]) -> Result<Gram> {
+    /// [`Error::InvalidInput`] (`"memory"`), [`Error::Interrupted`].
+    pub fn new(cells: &Cells, layout: &Layout, blocks: &[Block], workers: &Workers<'_>) -> Result<Gram> {
         let lead = blocks[0].q;
         let purpose = "the cross-products";
         let last = |offsets: &[usize]| offsets.last().copied().unwrap_or(0);
@@ -44,6 +45,9 @@ impl Gram {
         let d = cells.d;
         let mut here: Vec<(usize, usize)> = Vec::with_capacity(blocks.len());
         for i in 0..layout.leading() {
+            if i % 256 == 0 {
+                workers.check()?;
+            }
             let own = layout.touch_start[i];
             let list = &layout.touch[own..layout.touch_start[i + 1]];
             for row in cells.start[i]..cells.start[i + 1] {

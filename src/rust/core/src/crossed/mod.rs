@@ -48,9 +48,9 @@ const CHEAP: f64 = 2e7;
 /// What the last evaluation left.
 #[derive(Default)]
 struct State {
-    /// Per leading level `K = (I + G Psi)^-1` and `P = Psi K`, `Q x Q`.
+    /// Per leading level `K = (I + G Psi)^-1` and D with `D'D = Psi K`, `Q x Q`.
     inner: Vec<f64>,
-    posterior: Vec<f64>,
+    half: Vec<f64>,
     /// Per block the sum over its levels of `Z_l'V_0^-1Z_l` with V_0 from the leading factor.
     information: Vec<Vec<f64>>,
     /// Per block the factor of Psi with which the panels were factorised.
@@ -142,7 +142,7 @@ impl<'w> Crossed<'w> {
         let directions = directions_of(&shapes, &blocks);
         let mut plan = plan::Plan::of(&cells, &layout, &blocks, directions.len());
         plan.check(making.max_memory)?;
-        let gram = Gram::new(&cells, &layout, &blocks)?;
+        let gram = Gram::new(&cells, &layout, &blocks, workers)?;
         let level_work = |i: usize| {
             cells.start[i + 1] - cells.start[i] + layout.touch_start[i + 1] - layout.touch_start[i]
         };
@@ -290,6 +290,7 @@ impl Criterion for Crossed<'_> {
     }
 
     fn change_columns(&mut self, w: &[Vec<f64>]) -> Result<()> {
+        self.state.forget();
         match &self.pristine {
             None => {
                 let mut copies = Vec::new();
@@ -309,8 +310,7 @@ impl Criterion for Crossed<'_> {
             }
         }
         self.cells.change_columns(&self.blocks, w, &mut self.frame);
-        self.gram = Gram::new(&self.cells, &self.layout, &self.blocks)?;
-        self.state.forget();
+        self.gram = Gram::new(&self.cells, &self.layout, &self.blocks, self.workers)?;
         Ok(())
     }
 

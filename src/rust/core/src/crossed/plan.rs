@@ -1,9 +1,10 @@
 //! How much memory a crossed model needs, found out before any of it is taken.
 
 use super::cells::Cells;
-use super::layout::Layout;
+use super::layout::{Layout, Supernode};
 use super::Block;
 use crate::design::Design;
+use crate::engine::Storage;
 use crate::error::{Error, Result};
 use crate::memory::{amount, refuse};
 
@@ -40,6 +41,11 @@ const SUMS: f64 = (128 << 20) as f64;
 /// # Errors
 /// [`Error::InvalidInput`] (`"memory"`) when even these need more than `limit` bytes.
 pub fn check_rows(design: &Design<'_>, blocks: &[Block], limit: f64) -> Result<()> {
+    let effects: f64 = blocks.iter().map(|b| b.q as f64 * b.levels as f64).sum();
+    if effects > f64::from(u32::MAX) {
+        let message = format!("{effects} random effects are more than this library can count (2^32 - 1)");
+        return Err(Error::invalid("memory", message));
+    }
     let wide: usize = blocks.iter().map(|b| b.q + 1).sum::<usize>() + design.p + 1;
     let levels: usize = blocks.iter().map(|b| b.levels * (b.q * b.q + b.q)).sum();
     // pieces and their union
@@ -70,12 +76,15 @@ impl Plan {
         let effects = layout.m as f64 + (blocks[0].q * blocks[0].levels) as f64;
         let wide = cells.d.max(directions) as f64;
         let rows = cells.rows() as f64;
-        let largest = layout
-            .supernodes
-            .iter()
-            .map(|s| s.below_columns.len())
-            .max()
-            .unwrap_or(0) as f64;
+        let scratch = |s: &Supernode| {
+            let (n, b) = (s.columns.len() as f64, s.below_columns.len() as f64);
+            if b > 0.0 {
+                (b + n) * (b + n) + b * n
+            } else {
+                0.0
+            }
+        };
+        let scratch = layout.supernodes.iter().map(scratch).fold(0.0, f64::max);
         let q = blocks[0].q as f64;
         let chunks = (SUMS / (8.0 * layout.m.max(1) as f64 * wide))
             .clamp(1.0, 16.0)
@@ -88,7 +97,7 @@ impl Plan {
             ),
             (
                 "the cross-products".to_string(),
-                16.0 * last(&layout.touch_offset)
+                32.0 * last(&layout.touch_offset)
                     + 28.0 * layout.touch.len() as f64
                     + 12.0 * last(&layout.pair_offset),
             ),
@@ -98,15 +107,26 @@ impl Plan {
             ),
             (
                 names(layout, blocks),
-                16.0 * layout.values as f64 + 8.0 * (largest * largest + chunks * layout.m as f64 * wide),
+                16.0 * layout.values as f64 + 8.0 * (scratch + chunks * layout.m as f64 * wide),
             ),
         ];
         let (m, r, n) = (layout.m as f64, directions as f64, q * blocks[0].levels as f64);
-        let dense = layout.supernodes.len() == 1;
+        let dense = layout.storage == Storage::Dense;
         // three gradients for each parameter
         let differences = (Exact::Differences, 1.5 * r.max(1.0) * m.powi(3), 0.0);
-        let whole = (Exact::Whole, m * n * (m + n), 8.0 * (3.0 * m * n + n * n));
-        let products = (Exact::Products, q * q * m.powi(3), 8.0 * m * m * (q * q + 1.0));
+        // tensors of pairs of factors: their sizes for some chunks at once, and what filling them takes
+        let (mut numbers, mut filling) = (0.0, 0.0);
+        for f in blocks {
+            for g in blocks {
+                let size = (f.q as f64 * g.q as f64).powi(2);
+                numbers += 17.0 * size;
+                filling += 0.5 * size * f.levels as f64 * g.levels as f64;
+            }
+        }
+        let whole = m * n * (m + n) + filling;
+        let whole = (Exact::Whole, whole, 8.0 * (3.0 * m * n + n * n + numbers));
+        let products = q * q * m.powi(3) + 0.5 * q.powi(4) * m * m;
+        let products = (Exact::Products, products, 8.0 * (m * m * (q * q + 1.0) + numbers));
         let ways = [whole, products, differences];
         let best = ways.iter().filter(|w| dense || w.0 == Exact::Differences);
         let best = best

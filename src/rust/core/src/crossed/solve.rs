@@ -28,11 +28,13 @@ impl Crossed<'_> {
         let layout = &self.layout;
         let mut u = zeros(self.effects() * c, "a solution")?;
         let (lead, rest) = u.split_at_mut(n * c);
-        // P v of the leading levels, for the time being
+        // D'D v of the leading levels, for the time being
+        let mut scratch = vec![0.0; q * c];
         for i in 0..self.blocks[0].levels {
             let (from, to) = (i * q * c, (i + 1) * q * c);
-            let p = &self.state.posterior[i * size..(i + 1) * size];
-            multiply_level(p, q, false, &v[from..to], c, &mut lead[from..to]);
+            let d = &self.state.half[i * size..(i + 1) * size];
+            multiply_level(d, q, false, &v[from..to], c, &mut scratch);
+            multiply_level(d, q, true, &scratch, c, &mut lead[from..to]);
         }
         let shares = split_at_ends(
             rest,
@@ -138,6 +140,24 @@ impl Crossed<'_> {
         sums.iter().for_each(|s| axpy(1.0, s, &mut gram));
         add_gram(&u[self.leading() * c..], c, &mut gram);
         Ok(gram)
+    }
+
+    /// `r2` at coefficients gamma of the orthonormal columns: one residual, squared.
+    pub(super) fn residual_square(&self, solution: &Solution, gamma: &[f64]) -> Result<f64> {
+        let combine = |rows: &[f64]| -> Vec<f64> {
+            let d = gamma.len() + 1;
+            rows.chunks_exact(d)
+                .map(|row| row[d - 1] - dot(&row[..d - 1], gamma))
+                .collect()
+        };
+        let combined = Solution {
+            u: combine(&solution.u),
+            b: combine(&solution.b),
+            leading: Vec::new(),
+        };
+        let t = combine(&self.cells.xy);
+        let rows = self.squares(&t, &combined, 1)?[0];
+        Ok(rows + combine(&self.cells.base).iter().map(|v| v * v).sum::<f64>())
     }
 
     /// The rows of some leading levels, a batch at a time.

@@ -6,7 +6,7 @@
 
 use super::Crossed;
 use crate::criterion::{Criterion, TermShape};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::linalg::{dot, identity};
 
 /// The least start of a variance, in units of the information of a level.
@@ -75,8 +75,7 @@ impl Crossed<'_> {
             let q = shape.q;
             let mut lambda = identity(q);
             for (b, block) in self.blocks.iter().enumerate() {
-                for (term, columns) in block.term_columns().filter(|(term, _)| *term == t) {
-                    debug_assert_eq!(term, t);
+                for (_, columns) in block.term_columns().filter(|(term, _)| *term == t) {
                     for (j, a) in columns.enumerate() {
                         let c = first[b] + a;
                         let relative = (solution[c + 1] / noise).clamp(LEAST, 1e6);
@@ -98,6 +97,7 @@ impl Crossed<'_> {
         if self.state.root.r2 > 1e-10 * total || self.frame.n <= self.frame.p() + self.effects() {
             return Ok(false);
         }
+        let found = self.state.root.r2;
         let mut r2 = [0.0; 2];
         for (r2, psi) in r2.iter_mut().zip([1e7f64, 1e9]) {
             let large = |(shape, gram): (&TermShape, &Vec<f64>)| {
@@ -109,7 +109,10 @@ impl Crossed<'_> {
                 (0..shape.q * shape.q).map(element).collect()
             };
             let lambda: Vec<Vec<f64>> = self.shapes.iter().zip(&self.frame.gram).map(large).collect();
-            *r2 = self.value(&lambda)?.r2;
+            *r2 = match self.value(&lambda) {
+                Err(Error::Numerical(_)) => return Ok(found < 1e-14 * total),
+                value => value?.r2,
+            };
         }
         let left = (100.0 * r2[1] - r2[0]) / 99.0;
         Ok(left < 1e-15 * total)
@@ -118,7 +121,12 @@ impl Crossed<'_> {
     fn residual_squares(&self) -> f64 {
         let (p, d) = (self.frame.p(), self.cells.d);
         let rows: f64 = self.cells.xy.chunks_exact(d).map(|row| row[p] * row[p]).sum();
-        rows + self.cells.base[p * d + p]
+        rows + self
+            .cells
+            .base
+            .chunks_exact(d)
+            .map(|row| row[p] * row[p])
+            .sum::<f64>()
     }
 
     /// Per pair of columns of all factors `sum_lm (z_la'Q'z_mb)^2`.

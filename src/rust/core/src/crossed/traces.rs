@@ -38,12 +38,11 @@ impl Crossed<'_> {
         let mut all = vec![0.0; r * r];
         for (f, g, tensor) in self.tensors(sweep)? {
             let rows = self.blocks[f].q.pow(2);
-            for (j, right) in self.directions.iter().enumerate().filter(|(_, e)| e.block == g) {
+            for (j, _) in self.directions.iter().enumerate().filter(|(_, e)| e.block == g) {
                 let mut part = vec![0.0; rows];
                 for (column, v) in tensor.chunks_exact(rows).zip(&turned[j]) {
                     axpy(*v, column, &mut part);
                 }
-                debug_assert_eq!(right.block, g);
                 for (i, _) in self.directions.iter().enumerate().filter(|(_, e)| e.block == f) {
                     let value = dot(&turned[i], &part);
                     all[j * r + i] = value;
@@ -79,10 +78,10 @@ impl Crossed<'_> {
         let (f, g) = (&self.blocks[f], &self.blocks[g]);
         let (qf, qg) = (f.q, g.q);
         let size = qf * qg;
-        let per_chunk = (g.levels.div_ceil(32)).max(1);
+        let per_chunk = (g.levels.div_ceil(16)).max(1);
         let starts: Vec<usize> = (0..g.levels).step_by(per_chunk).collect();
         let sums = self.workers.map(starts, |start| {
-            let mut gram = vec![0.0; size * size];
+            let mut gram = zeros(size * size, "the exact Hessian")?;
             let mut rows = Vec::with_capacity(f.levels * size);
             for l in start..(start + per_chunk).min(g.levels) {
                 self.workers.check()?;
@@ -96,7 +95,7 @@ impl Crossed<'_> {
             }
             Ok(gram)
         })?;
-        let mut tensor = vec![0.0; size * size];
+        let mut tensor = zeros(size * size, "the exact Hessian")?;
         for gram in sums {
             for (k, v) in gram.iter().enumerate() {
                 let ((a, c), (b, d)) = ((k % size % qf, k % size / qf), (k / size % qf, k / size / qf));
@@ -156,6 +155,9 @@ impl Crossed<'_> {
             let rows = self.column_range(f);
             for (cd, x) in products.iter().enumerate() {
                 for v in 0..m {
+                    if v % 64 == 0 {
+                        self.workers.check()?;
+                    }
                     let range = v * m + rows.start..v * m + rows.end;
                     let (x, z) = (&x[range.clone()], &self.panels.inverse[range]);
                     for (x, z) in x.chunks_exact(block.q).zip(z.chunks_exact(block.q)) {
