@@ -129,7 +129,7 @@ fn shapes() -> Vec<Shape> {
             rows: 80,
             p: 2,
         },
-        // differences instead of the formula
+        // several variances without covariances
         Shape {
             levels: vec![12],
             others: vec![(6, Anywhere)],
@@ -143,7 +143,7 @@ fn shapes() -> Vec<Shape> {
 /// Larger ones, with few meetings: these are stored sparse.
 fn sparse_shapes() -> Vec<Shape> {
     use Meeting::Nearby;
-    use Structure::Unstructured;
+    use Structure::{Diagonal, Scalar, Unstructured};
     vec![
         Shape {
             levels: vec![220],
@@ -155,7 +155,7 @@ fn sparse_shapes() -> Vec<Shape> {
         Shape {
             levels: vec![220],
             others: vec![(180, Nearby), (60, Nearby)],
-            terms: vec![(0, 2, Unstructured), (1, 2, Unstructured), (2, 1, Unstructured)],
+            terms: vec![(0, 2, Diagonal), (1, 2, Unstructured), (2, 1, Scalar)],
             rows: 600,
             p: 2,
         },

@@ -9,7 +9,36 @@ use super::Crossed;
 use crate::criterion::Value;
 use crate::engine::Root;
 use crate::error::{zeros, Error, Result};
-use crate::linalg::{axpy, cholesky_in_place, dot, invert_upper, matmul, solve_lower, transpose};
+use crate::linalg::{axpy, cholesky_in_place, invert_upper, matmul, solve_lower, transpose};
+
+/// The inverse of a small general matrix by elimination with partial pivoting, in place. `work` has room for another
+/// matrix.
+fn invert_general(a: &mut [f64], q: usize, work: &mut [f64]) {
+    work.fill(0.0);
+    (0..q).for_each(|j| work[j * q + j] = 1.0);
+    for k in 0..q {
+        let pivot = (k..q)
+            .max_by(|i, j| a[k * q + i].abs().total_cmp(&a[k * q + j].abs()))
+            .unwrap_or(k);
+        for j in 0..q {
+            a.swap(j * q + k, j * q + pivot);
+            work.swap(j * q + k, j * q + pivot);
+        }
+        let diagonal = a[k * q + k];
+        for j in 0..q {
+            a[j * q + k] /= diagonal;
+            work[j * q + k] /= diagonal;
+        }
+        for i in (0..q).filter(|i| *i != k) {
+            let factor = a[k * q + i];
+            for j in 0..q {
+                a[j * q + i] -= factor * a[j * q + k];
+                work[j * q + i] -= factor * work[j * q + k];
+            }
+        }
+    }
+    a.copy_from_slice(work);
+}
 
 fn not_finite() -> Error {
     Error::Numerical("I + Z'Z Psi is not finite at these variances".to_string())
@@ -64,10 +93,11 @@ impl Crossed<'_> {
         Ok(value)
     }
 
-    /// Per leading level `D = C^-1 Lambda'` with `C C' = I + Lambda'G Lambda` and `K = (I + G Psi)^-1 = I - G D'D`; returns
-    /// the sum of `log|I + G Psi|`. Symmetric in Lambda, so that strong effects of levels with few rows do no harm.
+    /// Per leading level `D = C^-1 Lambda'` with `C C' = I + Lambda'G Lambda` and `K = (I + G Psi)^-1`; returns the sum of
+    /// `log|I + G Psi|`. The criterion is made from D, which is symmetric in Lambda, so that strong effects of levels with few
+    /// rows do it no harm; K would lose small parts of the gradient if it were made from D, as `I - G D'D`.
     fn eliminate_leading(&mut self) -> Result<f64> {
-        let (q, lambda) = (self.blocks[0].q, &self.lambda[0]);
+        let (q, lambda, psi) = (self.blocks[0].q, &self.lambda[0], &self.psi[0]);
         let size = q * q;
         let len = size * self.blocks[0].levels;
         if self.state.inner.len() != len {
@@ -108,14 +138,13 @@ impl Crossed<'_> {
                 logdet += (0..q).map(|j| work[j * q + j].ln()).sum::<f64>();
                 d.copy_from_slice(&upper);
                 solve_lower(&work, q, d, q);
-                // I - G D'D
-                let dg = matmul(d, g, q, q, q);
                 for j in 0..q {
                     for a in 0..q {
                         let unit = if a == j { 1.0 } else { 0.0 };
-                        k[j * q + a] = unit - dot(&dg[a * q..(a + 1) * q], &d[j * q..(j + 1) * q]);
+                        k[j * q + a] = unit + (0..q).map(|c| g[c * q + a] * psi[j * q + c]).sum::<f64>();
                     }
                 }
+                invert_general(k, q, &mut work);
             }
             Ok(logdet)
         })?;

@@ -112,8 +112,12 @@ impl Plan {
         ];
         let (m, r, n) = (layout.m as f64, directions as f64, q * blocks[0].levels as f64);
         let dense = layout.storage == Storage::Dense;
-        // three gradients for each parameter
-        let differences = (Exact::Differences, 1.5 * r.max(1.0) * m.powi(3), 0.0);
+        // three gradients for each parameter, and less exact: where the formula costs several times as much
+        let sweeps: f64 = (0..layout.leading())
+            .map(|i| ((layout.touch_start[i + 1] - layout.touch_start[i]) as f64 * q).powi(2))
+            .sum();
+        let gradient = m.powi(3) + sweeps + rows * (z + cells.d) as f64;
+        let differences = (Exact::Differences, 12.0 * r.max(1.0) * gradient, 0.0);
         // tensors of pairs of factors: their sizes for some chunks at once, and what filling them takes
         let (mut numbers, mut filling) = (0.0, 0.0);
         for f in blocks {
