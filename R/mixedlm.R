@@ -41,7 +41,10 @@
 #' Grouping factors may be nested in each other, crossed, or partly crossed, in
 #' any number and with any terms: `(1 + x | subject) + (1 | item)`. Which of
 #' them it is follows from the data, not from the formula; `fit$optinfo$engine`
-#' and `fit$optinfo$reason` tell, see [mixedlm-object].
+#' and `fit$optinfo$reason` tell, see [mixedlm-object]. Crossed models are solved
+#' through cross-products of their columns: where the standard deviation of an
+#' effect is more than about 1e5 times that of the residuals, digits run out and
+#' the verdict says so. Nested ones have no such limit.
 #'
 #' @section Data:
 #' Variables are looked up in `data`, then where the formula was written; for
