@@ -183,7 +183,9 @@ fn pairs(cells: &Cells, node_of: &[Vec<u32>], nodes: usize) -> Lists {
     for b in 1..blocks {
         for c in b + 1..blocks {
             let node = |k: usize, row: usize| node_of[k][cells.code[k][row] as usize];
-            keys.extend((0..cells.rows()).map(|row| u64::from(node(b, row)) << 32 | u64::from(node(c, row))));
+            keys.extend(
+                (0..cells.rows()).map(|row| (u64::from(node(b, row)) << 32) | u64::from(node(c, row))),
+            );
             keys.sort_unstable();
             keys.dedup();
         }
@@ -297,11 +299,11 @@ fn by_node(start: &[usize], touch: &[u32], nodes: usize) -> (Vec<usize>, Vec<(u3
 /// For each node itself and its later partners, in positions.
 fn ordered_pairs(pairs: &Lists, position: &[u32]) -> (Vec<usize>, Vec<u32>) {
     let nodes = position.len();
-    let mut keys: Vec<u64> = (0..nodes as u64).map(|k| k << 32 | k).collect();
+    let mut keys: Vec<u64> = (0..nodes as u64).map(|k| (k << 32) | k).collect();
     for j in 0..nodes {
         for k in pairs.get(j) {
             let (a, b) = (position[j], position[*k as usize]);
-            keys.push(u64::from(a.min(b)) << 32 | u64::from(a.max(b)));
+            keys.push((u64::from(a.min(b)) << 32) | u64::from(a.max(b)));
         }
     }
     keys.sort_unstable();
