@@ -6,6 +6,7 @@ use crate::design::{Design, Estimation};
 use crate::error::Result;
 use crate::grouped::Grouped;
 use crate::grouping::Tree;
+use crate::linalg::identity;
 use crate::parallel::Workers;
 use crate::reduction::reduce;
 use crate::scaling::Scaling;
@@ -28,6 +29,18 @@ pub struct Frame {
 }
 
 impl Frame {
+    /// That of a design, before anything is known of the columns of Z.
+    pub fn new(design: &Design<'_>, kept: Vec<usize>, scaling: Scaling) -> Frame {
+        Frame {
+            n: design.n(),
+            kept,
+            gram: Vec::new(),
+            whitener: design.terms.iter().map(|t| identity(t.columns.len())).collect(),
+            log_weights: design.weights.map_or(0.0, |w| w.iter().map(|v| v.ln()).sum()),
+            scaling,
+        }
+    }
+
     /// The rank of X.
     pub fn p(&self) -> usize {
         self.kept.len()

@@ -262,6 +262,35 @@ pub fn invert_upper(r: &[f64], ld: usize, n: usize) -> Option<Vec<f64>> {
     Some(inv)
 }
 
+/// The inverse of a small general matrix by elimination with partial pivoting, in place. `work` has room for another
+/// matrix. Of a singular matrix the result is not finite.
+pub fn invert_general(a: &mut [f64], q: usize, work: &mut [f64]) {
+    work.fill(0.0);
+    (0..q).for_each(|j| work[j * q + j] = 1.0);
+    for k in 0..q {
+        let pivot = (k..q)
+            .max_by(|i, j| a[k * q + i].abs().total_cmp(&a[k * q + j].abs()))
+            .unwrap_or(k);
+        for j in 0..q {
+            a.swap(j * q + k, j * q + pivot);
+            work.swap(j * q + k, j * q + pivot);
+        }
+        let diagonal = a[k * q + k];
+        for j in 0..q {
+            a[j * q + k] /= diagonal;
+            work[j * q + k] /= diagonal;
+        }
+        for i in (0..q).filter(|i| *i != k) {
+            let factor = a[k * q + i];
+            for j in 0..q {
+                a[j * q + i] -= factor * a[j * q + k];
+                work[j * q + i] -= factor * work[j * q + k];
+            }
+        }
+    }
+    a.copy_from_slice(work);
+}
+
 /// A symmetric eigen-decomposition: eigenvalues ascending, eigenvectors as columns (column-major).
 #[derive(Debug, Clone)]
 pub struct Eigen {
@@ -435,6 +464,21 @@ mod tests {
         assert_eq!(l, vec![1.0, 2.0, 0.0, 0.0]);
         let l = semidefinite_cholesky(&[0.0, 0.0, 0.0, 4.0], 2, 1e-14);
         assert_eq!(l, vec![0.0, 0.0, 0.0, 2.0]);
+    }
+
+    #[test]
+    fn general_matrices_are_inverted_whatever_their_first_pivot() {
+        let a = [0.0, 2.0, 1.0, 3.0, 0.5, 0.0, 1.0, 1.0, 4.0];
+        let mut inverse = a;
+        invert_general(&mut inverse, 3, &mut [0.0; 9]);
+        assert_relative_eq!(
+            matmul(&a, &inverse, 3, 3, 3)[..],
+            identity(3)[..],
+            epsilon = 1e-14
+        );
+        let mut singular = [1.0, 2.0, 2.0, 4.0];
+        invert_general(&mut singular, 2, &mut [0.0; 4]);
+        assert!(singular.iter().any(|v| !v.is_finite()));
     }
 
     #[test]

@@ -116,16 +116,9 @@ pub fn reduce(
         workers.map(chunks.clone(), |range| Walk::run(&job, range, workers))?
     };
     let (root, total) = assemble(design.p, &mut levels, pieces)?;
-    let w = orthonormal_columns(design, &levels);
+    let w = orthonormal_columns(design, &gram(&levels, design.terms.len()));
     let mut reduced = Reduced {
-        frame: Frame {
-            n: design.n(),
-            kept: (0..design.p).collect(),
-            gram: Vec::new(),
-            whitener: w.iter().map(|w| identity(square_size(w))).collect(),
-            log_weights: design.weights.map_or(0.0, |w| w.iter().map(|v| v.ln()).sum()),
-            scaling,
-        },
+        frame: Frame::new(design, (0..design.p).collect(), scaling),
         levels,
         root,
         total,
@@ -226,22 +219,21 @@ fn gram(levels: &[LevelBlocks], terms: usize) -> Vec<Vec<f64>> {
     gram
 }
 
-/// Per term the T that makes its columns nearly orthonormal over all rows, where it is unstructured: a slope far from its
+/// Per term, from its `Z'Z`, the T that makes its columns nearly orthonormal over all rows, where it is unstructured: a slope far from its
 /// origin and its intercept are all but the same column, and derivatives with respect to their covariances would cancel.
-fn orthonormal_columns(design: &Design<'_>, levels: &[LevelBlocks]) -> Vec<Vec<f64>> {
-    let mut all = Vec::new();
-    for (term, sum) in design.terms.iter().zip(&gram(levels, design.terms.len())) {
+pub fn orthonormal_columns(design: &Design<'_>, gram: &[Vec<f64>]) -> Vec<Vec<f64>> {
+    let of = |(term, gram): (&Term<'_>, &Vec<f64>)| {
         let q = term.columns.len();
-        let rows = design.factors[term.factor].levels as f64;
-        let mean: Vec<f64> = sum.iter().map(|v| v / rows).collect();
-        let t = if wants_orthonormal_columns(term) {
-            triangular_whitener(&mean, q)
+        let levels = design.factors[term.factor].levels as f64;
+        let unrestricted = !term.free.contains(&false);
+        if q > 1 && term.structure == Structure::Unstructured && unrestricted {
+            let mean: Vec<f64> = gram.iter().map(|v| v / levels).collect();
+            triangular_whitener(&mean, q).unwrap_or_else(|| identity(q))
         } else {
-            None
-        };
-        all.push(t.unwrap_or_else(|| identity(q)));
-    }
-    all
+            identity(q)
+        }
+    };
+    design.terms.iter().zip(gram).map(of).collect()
 }
 
 impl Reduced {
@@ -494,10 +486,4 @@ pub fn check_degrees_of_freedom(n: usize, total: &[f64]) -> Result<()> {
         ));
     }
     Ok(())
-}
-
-/// Whether the columns of a term may be replaced by combinations of them.
-pub fn wants_orthonormal_columns(term: &Term<'_>) -> bool {
-    let unrestricted = !term.free.contains(&false);
-    term.columns.len() > 1 && term.structure == Structure::Unstructured && unrestricted
 }

@@ -71,7 +71,7 @@ impl Assembly<'_> {
                 column[at..at + height].copy_from_slice(b);
             }
         }
-        let touched = &layout.touched_by[layout.by_start[node]..layout.by_start[node + 1]];
+        let touched = layout.touching(node);
         if self.scalar {
             for (i, t) in touched {
                 let end = layout.touch_start[*i as usize + 1];
@@ -83,9 +83,9 @@ impl Assembly<'_> {
             return;
         }
         for (i, t) in touched {
-            let c = &self.touch[layout.touch_offset[*t]..layout.touch_offset[*t + 1]];
+            let c = layout.block(self.touch, *t);
             for later in *t..layout.touch_start[*i as usize + 1] {
-                let block = &self.touch[layout.touch_offset[later]..layout.touch_offset[later + 1]];
+                let block = layout.block(self.touch, later);
                 let at = local[layout.touch[later] as usize] as usize;
                 for (column, c) in out.chunks_exact_mut(rows).zip(c.chunks_exact(q)) {
                     for (v, b) in column[at..].iter_mut().zip(block.chunks_exact(q)) {

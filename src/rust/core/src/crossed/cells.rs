@@ -18,10 +18,9 @@ use crate::linalg::{
     identity, invert_upper, matmul, qr_in_place, square_size, transpose, TriangleAccumulator,
 };
 use crate::parallel::{chunks, Workers};
-use crate::params::triangular_whitener;
 use crate::rank::independent_columns;
 use crate::reader::{RowReader, LOCAL_ROWS};
-use crate::reduction::{check_degrees_of_freedom, wants_orthonormal_columns};
+use crate::reduction::{check_degrees_of_freedom, orthonormal_columns};
 use crate::scaling::Scaling;
 
 /// The reduced rows.
@@ -291,28 +290,10 @@ pub fn collect(
     let kept = independent_columns(total.triangle(), cells.d, design.p, rank_tol);
     let triangle = triangle_of(total.triangle(), &kept);
     check_degrees_of_freedom(design.n(), &triangle)?;
-    let mut frame = Frame {
-        n: design.n(),
-        kept,
-        gram: Vec::new(),
-        whitener: design.terms.iter().map(|t| identity(t.columns.len())).collect(),
-        log_weights: design.weights.map_or(0.0, |w| w.iter().map(|v| v.ln()).sum()),
-        scaling,
-    };
+    let mut frame = Frame::new(design, kept, scaling);
     cells.orthonormalise(&frame.kept, &triangle, root.triangle(), workers)?;
     frame.gram = cells.gram(blocks, design.terms.len());
-    let whiten = |(term, gram): (&crate::design::Term<'_>, &Vec<f64>)| {
-        let q = term.columns.len();
-        let levels = design.factors[term.factor].levels as f64;
-        let mean: Vec<f64> = gram.iter().map(|v| v / levels).collect();
-        let t = if wants_orthonormal_columns(term) {
-            triangular_whitener(&mean, q)
-        } else {
-            None
-        };
-        t.unwrap_or_else(|| identity(q))
-    };
-    let w: Vec<Vec<f64>> = design.terms.iter().zip(&frame.gram).map(whiten).collect();
+    let w = orthonormal_columns(design, &frame.gram);
     cells.change_columns(blocks, &w, &mut frame);
     Ok((cells, frame))
 }

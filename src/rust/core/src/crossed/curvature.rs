@@ -20,7 +20,7 @@
 use std::ops::Range;
 
 use super::derivatives::Sweep;
-use super::rows::{add_gram, multiply_level, split_at_ends};
+use super::rows::{add_gram, multiply_level};
 use super::Crossed;
 use crate::engine::Engine;
 use crate::error::{zeros, Result};
@@ -138,35 +138,30 @@ impl Crossed<'_> {
 
     /// `rest -= Lambda'F_i'x_i` in the columns `own` of `rest`.
     fn subtract_leading(&self, x: &[f64], own: &[usize], sweep: &Sweep, rest: &mut [f64]) -> Result<()> {
-        let (r, q, w, layout) = (self.directions.len(), self.blocks[0].q, own.len(), &self.layout);
-        let ends = self.node_chunks.iter().map(|c| layout.node_column[c.end] * r);
-        let shares = split_at_ends(rest, ends);
-        self.workers
-            .map(self.node_chunks.iter().zip(shares).collect(), |(range, share)| {
-                let base = layout.node_column[range.start];
-                let mut sum = Vec::new();
-                for node in range.clone() {
-                    let columns = layout.columns(node);
-                    sum.clear();
-                    sum.resize(columns.len() * w, 0.0);
-                    for (i, t) in &layout.touched_by[layout.by_start[node]..layout.by_start[node + 1]] {
-                        let f = &sweep.f[layout.touch_offset[*t]..layout.touch_offset[*t + 1]];
-                        let x = &x[*i as usize * q * w..(*i as usize + 1) * q * w];
-                        for (sum, f) in sum.chunks_exact_mut(w.max(1)).zip(f.chunks_exact(q)) {
-                            for (x, f) in x.chunks_exact(w.max(1)).zip(f) {
-                                axpy(*f, x, sum);
-                            }
-                        }
-                    }
-                    for (column, sum) in columns.zip(sum.chunks_exact(w.max(1))) {
-                        for (e, v) in own.iter().zip(sum) {
-                            share[(column - base) * r + e] -= v;
-                        }
+        let (r, q, w, layout) = (
+            self.directions.len(),
+            self.blocks[0].q,
+            own.len().max(1),
+            &self.layout,
+        );
+        self.for_nodes(rest, r, |node, out, sum| {
+            sum.clear();
+            sum.resize(layout.columns(node).len() * w, 0.0);
+            for (i, t) in layout.touching(node) {
+                let x = &x[*i as usize * q * own.len()..(*i as usize + 1) * q * own.len()];
+                let f = layout.block(&sweep.f, *t);
+                for (sum, f) in sum.chunks_exact_mut(w).zip(f.chunks_exact(q)) {
+                    for (x, f) in x.chunks_exact(w).zip(f) {
+                        axpy(*f, x, sum);
                     }
                 }
-                Ok(())
-            })?;
-        Ok(())
+            }
+            for (out, sum) in out.chunks_exact_mut(r).zip(sum.chunks_exact(w)) {
+                for (e, v) in own.iter().zip(sum) {
+                    out[*e] -= v;
+                }
+            }
+        })
     }
 
     /// Per direction the first `wide` columns of `sum_l X_l'E X_l` over the sources X, `d x d`.

@@ -16,12 +16,13 @@
 
 use super::blocks::{many_identities, per_level};
 use super::plan::Exact;
-use super::rows::{add_gram, multiply_level, split_at_ends};
+use super::rows::{add_gram, multiply_level};
 use super::solve::Solution;
 use super::Crossed;
 use crate::criterion::{Derivatives, Order};
+use crate::engine::Engine;
 use crate::error::{zeros, Result};
-use crate::linalg::{axpy, dot, identity, matmul, symmetric_eigen, transpose};
+use crate::linalg::{axpy, dot, identity, invert_general, matmul, symmetric_eigen, transpose};
 use crate::params::{invert_lower, triangular_whitener};
 
 /// The least Psi, in units of the information of a level, at which W is computed.
@@ -122,7 +123,7 @@ impl Crossed<'_> {
                 &mut all[range],
             );
         }
-        let scale = (crate::engine::Engine::denominator(self) / self.state.root.r2).sqrt();
+        let scale = (self.denominator() / self.state.root.r2).sqrt();
         let mut out = vec![0.0; d];
         for row in all.chunks_exact_mut(d) {
             out[0] = scale * (row[p] - dot(&row[..p], &self.state.gamma));
@@ -163,7 +164,9 @@ impl Crossed<'_> {
         let mut inverse_roots = vec![identity(self.blocks[0].q)];
         for b in 1..self.blocks.len() {
             let root = self.invertible_root(b)?;
-            inverse_roots.push(invert_square(&root, self.blocks[b].q)?);
+            let mut inverse = root.clone();
+            invert_general(&mut inverse, self.blocks[b].q, &mut vec![0.0; root.len()]);
+            inverse_roots.push(inverse);
             roots.push(root);
         }
         let other = roots[1..] != self.lambda[1..];
@@ -171,15 +174,11 @@ impl Crossed<'_> {
         let mut h = per_level(&self.blocks[0], "the derivatives")?;
         let q = self.blocks[0].q;
         let size = q * q;
-        let levels = self
-            .gram
-            .leading
-            .chunks_exact(size)
-            .zip(self.state.inner.chunks_exact(size));
-        for (out, (g, k)) in h.chunks_exact_mut(size).zip(levels) {
-            let full = matmul(k, g, q, q, q);
+        self.for_levels(&mut h, size, |i, out, _| {
+            let (k, g) = (i * size..(i + 1) * size, &self.gram.leading);
+            let full = matmul(&self.state.inner[k.clone()], &g[k], q, q, q);
             (0..size).for_each(|e| out[e] = 0.5 * (full[e] + full[(e % q) * q + e / q]));
-        }
+        })?;
         let sweep = Sweep {
             f,
             h,
@@ -204,43 +203,29 @@ impl Crossed<'_> {
     fn scaled_touches(&self, roots: &[Vec<f64>]) -> Result<Vec<f64>> {
         let (layout, q) = (&self.layout, self.blocks[0].q);
         let mut f = zeros(self.gram.touch.len(), "the derivatives")?;
-        let end = |i: usize| layout.touch_offset[layout.touch_start[i]];
-        let shares = split_at_ends(&mut f, self.level_chunks.iter().map(|r| end(r.end)));
-        self.workers.map(
-            self.level_chunks.iter().zip(shares).collect(),
-            |(range, share)| {
-                let base = end(range.start);
-                let mut left = Vec::new();
-                for i in range.clone() {
-                    let k = &self.state.inner[i * q * q..(i + 1) * q * q];
-                    for t in layout.touch_start[i]..layout.touch_start[i + 1] {
-                        let node = layout.touch[t] as usize;
-                        let (from, to) = (layout.touch_offset[t], layout.touch_offset[t + 1]);
-                        let (b, w) = (&self.gram.touch[from..to], layout.columns(node).len());
-                        let root = &roots[layout.nodes[node].0 as usize];
-                        let out = &mut share[from - base..to - base];
-                        if q == 1 && w == 1 {
-                            out[0] = k[0] * b[0] * root[0];
-                            continue;
-                        }
-                        left.clear();
-                        left.resize(q * w, 0.0);
-                        for (column, b) in left.chunks_exact_mut(q).zip(b.chunks_exact(q)) {
-                            for (c, v) in k.chunks_exact(q).zip(b) {
-                                axpy(*v, c, column);
-                            }
-                        }
-                        out.fill(0.0);
-                        for (column, r) in out.chunks_exact_mut(q).zip(root.chunks_exact(w)) {
-                            for (c, v) in left.chunks_exact(q).zip(r) {
-                                axpy(*v, c, column);
-                            }
-                        }
-                    }
+        self.for_touches(&mut f, |i, entry, out, left| {
+            let k = &self.state.inner[i * q * q..(i + 1) * q * q];
+            let node = layout.touch[entry] as usize;
+            let (b, w) = (layout.block(&self.gram.touch, entry), layout.columns(node).len());
+            let root = &roots[layout.nodes[node].0 as usize];
+            if q == 1 && w == 1 {
+                out[0] = k[0] * b[0] * root[0];
+                return;
+            }
+            left.clear();
+            left.resize(q * w, 0.0);
+            for (column, b) in left.chunks_exact_mut(q).zip(b.chunks_exact(q)) {
+                for (c, v) in k.chunks_exact(q).zip(b) {
+                    axpy(*v, c, column);
                 }
-                Ok(())
-            },
-        )?;
+            }
+            out.fill(0.0);
+            for (column, r) in out.chunks_exact_mut(q).zip(root.chunks_exact(w)) {
+                for (c, v) in left.chunks_exact(q).zip(r) {
+                    axpy(*v, c, column);
+                }
+            }
+        })?;
         Ok(f)
     }
 
@@ -267,7 +252,7 @@ impl Crossed<'_> {
                 let (rows, w) = (panel.rows(), layout.columns(node).len());
                 let at = panel.column(layout.node_column[node]);
                 let z = &self.panels.inverse[at..at + w * rows];
-                for (i, t) in &layout.touched_by[layout.by_start[node]..layout.by_start[node + 1]] {
+                for (i, t) in layout.touching(node) {
                     let i = *i as usize;
                     let end = layout.touch_start[i + 1];
                     let out = &mut y[i * q * q..(i + 1) * q * q];
@@ -279,11 +264,11 @@ impl Crossed<'_> {
                         out[0] += f[from] * (own + 2.0 * sum);
                         continue;
                     }
-                    let own = &f[layout.touch_offset[*t]..layout.touch_offset[*t + 1]];
+                    let own = layout.block(f, *t);
                     for later in *t..end {
                         let k = layout.touch[later] as usize;
                         let (h, from) = (layout.columns(k).len(), local[k] as usize);
-                        let other = &f[layout.touch_offset[later]..layout.touch_offset[later + 1]];
+                        let other = layout.block(f, later);
                         // F_k (z own')
                         g.clear();
                         g.resize(h * q, 0.0);
@@ -399,15 +384,4 @@ impl Crossed<'_> {
         }
         Ok(all)
     }
-}
-
-/// The inverse of a square matrix that is not singular.
-fn invert_square(l: &[f64], q: usize) -> Result<Vec<f64>> {
-    if (0..q).all(|j| (0..j).all(|i| l[j * q + i] == 0.0)) {
-        return invert_lower(l, q);
-    }
-    let solved = faer::Mat::from_fn(q, q, |i, j| l[j * q + i]);
-    use faer::linalg::solvers::DenseSolveCore;
-    let inverse = solved.partial_piv_lu().inverse();
-    Ok((0..q * q).map(|k| inverse[(k % q, k / q)]).collect())
 }

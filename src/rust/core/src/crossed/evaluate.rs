@@ -9,36 +9,7 @@ use super::Crossed;
 use crate::criterion::Value;
 use crate::engine::Root;
 use crate::error::{zeros, Error, Result};
-use crate::linalg::{axpy, cholesky_in_place, invert_upper, matmul, solve_lower, transpose};
-
-/// The inverse of a small general matrix by elimination with partial pivoting, in place. `work` has room for another
-/// matrix.
-fn invert_general(a: &mut [f64], q: usize, work: &mut [f64]) {
-    work.fill(0.0);
-    (0..q).for_each(|j| work[j * q + j] = 1.0);
-    for k in 0..q {
-        let pivot = (k..q)
-            .max_by(|i, j| a[k * q + i].abs().total_cmp(&a[k * q + j].abs()))
-            .unwrap_or(k);
-        for j in 0..q {
-            a.swap(j * q + k, j * q + pivot);
-            work.swap(j * q + k, j * q + pivot);
-        }
-        let diagonal = a[k * q + k];
-        for j in 0..q {
-            a[j * q + k] /= diagonal;
-            work[j * q + k] /= diagonal;
-        }
-        for i in (0..q).filter(|i| *i != k) {
-            let factor = a[k * q + i];
-            for j in 0..q {
-                a[j * q + i] -= factor * a[j * q + k];
-                work[j * q + i] -= factor * work[j * q + k];
-            }
-        }
-    }
-    a.copy_from_slice(work);
-}
+use crate::linalg::{axpy, cholesky_in_place, invert_general, invert_upper, matmul, solve_lower, transpose};
 
 fn not_finite() -> Error {
     Error::Numerical("I + Z'Z Psi is not finite at these variances".to_string())
@@ -160,23 +131,13 @@ impl Crossed<'_> {
     fn explained_touches(&self) -> Result<Vec<f64>> {
         let (layout, q) = (&self.layout, self.blocks[0].q);
         let mut out = zeros(self.gram.touch.len(), "the workspace")?;
-        let end = |i: usize| layout.touch_offset[layout.touch_start[i]];
-        let shares = split_at_ends(&mut out, self.level_chunks.iter().map(|r| end(r.end)));
-        self.workers.map(
-            self.level_chunks.iter().zip(shares).collect(),
-            |(range, share)| {
-                let base = end(range.start);
-                for i in range.clone() {
-                    let d = &self.state.half[i * q * q..(i + 1) * q * q];
-                    let (from, to) = (end(i), end(i + 1));
-                    let columns = self.gram.touch[from..to].chunks_exact(q);
-                    for (out, b) in share[from - base..to - base].chunks_exact_mut(q).zip(columns) {
-                        multiply_level(d, q, false, b, 1, out);
-                    }
-                }
-                Ok(())
-            },
-        )?;
+        self.for_touches(&mut out, |i, entry, out, _| {
+            let d = &self.state.half[i * q * q..(i + 1) * q * q];
+            let columns = layout.block(&self.gram.touch, entry).chunks_exact(q);
+            for (out, b) in out.chunks_exact_mut(q).zip(columns) {
+                multiply_level(d, q, false, b, 1, out);
+            }
+        })?;
         Ok(out)
     }
 

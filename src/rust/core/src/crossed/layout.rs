@@ -117,6 +117,21 @@ impl Layout {
         self.touch_start.len() - 1
     }
 
+    /// The entries of `touch` that belong to a leading level.
+    pub fn touched(&self, level: usize) -> Range<usize> {
+        self.touch_start[level]..self.touch_start[level + 1]
+    }
+
+    /// The entries of `touch`, with their leading levels, that name a node.
+    pub fn touching(&self, node: usize) -> &[(u32, usize)] {
+        &self.touched_by[self.by_start[node]..self.by_start[node + 1]]
+    }
+
+    /// The numbers of an entry of `touch` among those of all.
+    pub fn block<'a>(&self, values: &'a [f64], entry: usize) -> &'a [f64] {
+        &values[self.touch_offset[entry]..self.touch_offset[entry + 1]]
+    }
+
     /// The columns of a node.
     pub fn columns(&self, node: usize) -> Range<usize> {
         self.node_column[node]..self.node_column[node + 1]

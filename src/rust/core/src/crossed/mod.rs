@@ -24,6 +24,7 @@ mod rows;
 mod solve;
 mod start;
 mod traces;
+mod walks;
 
 use std::ops::Range;
 
@@ -44,6 +45,9 @@ use solve::Solution;
 
 /// Multiplications below which the exact Hessian is cheap enough for every step.
 const CHEAP: f64 = 2e7;
+
+/// The most pieces of the leading factor that are worked on at a time.
+const LEVEL_CHUNKS: usize = 16;
 
 /// What the last evaluation left.
 #[derive(Default)]
@@ -147,13 +151,13 @@ impl<'w> Crossed<'w> {
             cells.start[i + 1] - cells.start[i] + layout.touch_start[i + 1] - layout.touch_start[i]
         };
         let node_work = |k: usize| -> usize {
-            let by = &layout.touched_by[layout.by_start[k]..layout.by_start[k + 1]];
+            let by = layout.touching(k);
             let later = |(i, t): &(u32, usize)| layout.touch_start[*i as usize + 1] - t;
             by.iter().map(later).sum::<usize>() + 8
         };
         let square = |b: &Block| vec![0.0; b.q * b.q];
         Ok(Crossed {
-            level_chunks: chunks((0..layout.leading()).map(level_work), 4_096, plan.chunks),
+            level_chunks: chunks((0..layout.leading()).map(level_work), 4_096, LEVEL_CHUNKS),
             node_chunks: chunks((0..layout.nodes.len()).map(node_work), 8_192, 64),
             places: places(&cells, &layout, &blocks),
             panels: Panels::new(&layout)?,

@@ -21,8 +21,6 @@ pub enum Exact {
 
 /// What an engine will do within its memory.
 pub struct Plan {
-    /// Chunks of leading levels, at most: each has sums over all nodes of its own.
-    pub chunks: usize,
     /// Where the exact Hessian comes from.
     pub exact: Exact,
     /// Multiplications that the exact Hessian takes.
@@ -32,9 +30,6 @@ pub struct Plan {
     /// Bytes of the matrices of the exact Hessian.
     exact_bytes: f64,
 }
-
-/// What the sums of all chunks may take together.
-const SUMS: f64 = (128 << 20) as f64;
 
 /// Rows before reduction.
 ///
@@ -86,9 +81,6 @@ impl Plan {
         };
         let scratch = layout.supernodes.iter().map(scratch).fold(0.0, f64::max);
         let q = blocks[0].q as f64;
-        let chunks = (SUMS / (8.0 * layout.m.max(1) as f64 * wide))
-            .clamp(1.0, 16.0)
-            .floor();
         let z: usize = blocks.iter().map(|b| b.q).sum();
         let parts = vec![
             (
@@ -105,10 +97,7 @@ impl Plan {
                 "solutions over all levels".to_string(),
                 8.0 * effects * wide * 5.0 + 40.0 * q * (blocks[0].q * blocks[0].levels) as f64,
             ),
-            (
-                names(layout, blocks),
-                16.0 * layout.values as f64 + 8.0 * (scratch + chunks * layout.m as f64 * wide),
-            ),
+            (names(layout, blocks), 16.0 * layout.values as f64 + 8.0 * scratch),
         ];
         let (m, r, n) = (layout.m as f64, directions as f64, q * blocks[0].levels as f64);
         let dense = layout.storage == Storage::Dense;
@@ -138,7 +127,6 @@ impl Plan {
             .copied()
             .unwrap_or(differences);
         Plan {
-            chunks: chunks as usize,
             exact: best.0,
             exact_cost: best.1,
             parts,

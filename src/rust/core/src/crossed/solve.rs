@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::rows::{add_gram, multiply_level, split_at_ends, subtract};
+use super::rows::{add_gram, multiply_level, subtract};
 use super::Crossed;
 use crate::error::{zeros, Error, Result};
 use crate::linalg::{axpy, dot};
@@ -29,72 +29,49 @@ impl Crossed<'_> {
         let mut u = zeros(self.effects() * c, "a solution")?;
         let (lead, rest) = u.split_at_mut(n * c);
         // D'D v of the leading levels, for the time being
-        let mut scratch = vec![0.0; q * c];
-        for i in 0..self.blocks[0].levels {
-            let (from, to) = (i * q * c, (i + 1) * q * c);
+        self.for_levels(lead, q * c, |i, out, scratch| {
             let d = &self.state.half[i * size..(i + 1) * size];
-            multiply_level(d, q, false, &v[from..to], c, &mut scratch);
-            multiply_level(d, q, true, &scratch, c, &mut lead[from..to]);
-        }
-        let shares = split_at_ends(
-            rest,
-            self.node_chunks.iter().map(|r| layout.node_column[r.end] * c),
-        );
+            scratch.resize(q * c, 0.0);
+            multiply_level(d, q, false, &v[i * q * c..(i + 1) * q * c], c, scratch);
+            multiply_level(d, q, true, scratch, c, out);
+        })?;
         let explained: &[f64] = lead;
-        self.workers
-            .map(self.node_chunks.iter().zip(shares).collect(), |(range, share)| {
-                let base = layout.node_column[range.start];
-                let mut sum = Vec::new();
-                for node in range.clone() {
-                    let columns = layout.columns(node);
-                    let w = columns.len();
-                    sum.clear();
-                    sum.extend_from_slice(&v[(n + columns.start) * c..(n + columns.end) * c]);
-                    for (i, t) in &layout.touched_by[layout.by_start[node]..layout.by_start[node + 1]] {
-                        let b = &self.gram.touch[layout.touch_offset[*t]..layout.touch_offset[*t + 1]];
-                        let known = &explained[*i as usize * q * c..(*i as usize + 1) * q * c];
-                        for a in 0..w {
-                            for k in 0..q {
-                                axpy(
-                                    -b[a * q + k],
-                                    &known[k * c..(k + 1) * c],
-                                    &mut sum[a * c..(a + 1) * c],
-                                );
-                            }
-                        }
+        self.for_nodes(rest, c, |node, out, sum| {
+            let columns = layout.columns(node);
+            sum.clear();
+            sum.extend_from_slice(&v[(n + columns.start) * c..(n + columns.end) * c]);
+            for (i, t) in layout.touching(node) {
+                let known = &explained[*i as usize * q * c..(*i as usize + 1) * q * c];
+                let block = layout.block(&self.gram.touch, *t);
+                for (sum, b) in sum.chunks_exact_mut(c).zip(block.chunks_exact(q)) {
+                    for (known, b) in known.chunks_exact(c).zip(b) {
+                        axpy(-b, known, sum);
                     }
-                    let lambda = &self.state.factored[layout.nodes[node].0 as usize];
-                    let to = (columns.start - base) * c;
-                    multiply_level(lambda, w, true, &sum, c, &mut share[to..to + w * c]);
                 }
-                Ok(())
-            })?;
+            }
+            let lambda = &self.state.factored[layout.nodes[node].0 as usize];
+            multiply_level(lambda, columns.len(), true, sum, c, out);
+        })?;
         self.panels.solve(layout, rest, c);
         let effects = self.node_effects(rest, c);
-        let shares = split_at_ends(lead, self.level_chunks.iter().map(|r| r.end * q * c));
-        self.workers.map(
-            self.level_chunks.iter().zip(shares).collect(),
-            |(range, share)| {
-                let mut sum = Vec::new();
-                for (i, out) in range.clone().zip(share.chunks_exact_mut(q * c)) {
-                    sum.clear();
-                    sum.extend_from_slice(&v[i * q * c..(i + 1) * q * c]);
-                    for t in layout.touch_start[i]..layout.touch_start[i + 1] {
-                        let columns = layout.columns(layout.touch[t] as usize);
-                        let b = &self.gram.touch[layout.touch_offset[t]..layout.touch_offset[t + 1]];
-                        for (a, column) in columns.enumerate() {
-                            let effect = &effects[column * c..(column + 1) * c];
-                            for k in 0..q {
-                                axpy(-b[a * q + k], effect, &mut sum[k * c..(k + 1) * c]);
-                            }
-                        }
+        self.for_levels(lead, q * c, |i, out, sum| {
+            sum.clear();
+            sum.extend_from_slice(&v[i * q * c..(i + 1) * q * c]);
+            for t in layout.touched(i) {
+                let columns = layout.columns(layout.touch[t] as usize);
+                let block = layout.block(&self.gram.touch, t).chunks_exact(q);
+                for (effect, b) in effects[columns.start * c..columns.end * c]
+                    .chunks_exact(c)
+                    .zip(block)
+                {
+                    for (sum, b) in sum.chunks_exact_mut(c).zip(b) {
+                        axpy(-b, effect, sum);
                     }
-                    let k = &self.state.inner[i * size..(i + 1) * size];
-                    multiply_level(k, q, false, &sum, c, out);
                 }
-                Ok(())
-            },
-        )?;
+            }
+            let k = &self.state.inner[i * size..(i + 1) * size];
+            multiply_level(k, q, false, sum, c, out);
+        })?;
         let leading = lead.to_vec();
         let mut b = zeros(n * c, "a solution")?;
         let lambda = &self.lambda[0];

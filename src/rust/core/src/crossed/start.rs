@@ -7,7 +7,7 @@
 use super::Crossed;
 use crate::criterion::{Criterion, TermShape};
 use crate::error::{Error, Result};
-use crate::linalg::{dot, identity};
+use crate::linalg::{dot, identity, invert_general, matmul};
 
 /// The least start of a variance, in units of the information of a level.
 const LEAST: f64 = 0.02;
@@ -65,9 +65,10 @@ impl Crossed<'_> {
                 system[(j + 1) * size + i + 1] = squares[j * k + i] * unit(i) * unit(j);
             }
         }
-        let solution = solve_square(system, right, size)?;
+        invert_general(&mut system, size, &mut vec![0.0; size * size]);
+        let solution = matmul(&system, &right, size, size, 1);
         let noise = solution[0];
-        if !(noise.is_finite() && noise > 1e-3 * total / self.frame.n as f64) {
+        if !(solution.iter().all(|v| v.is_finite()) && noise > 1e-3 * total / self.frame.n as f64) {
             return None;
         }
         let mut starts = Vec::new();
@@ -152,9 +153,9 @@ impl Crossed<'_> {
                     add(a, b, both);
                 }
             }
-            for t in layout.touch_start[i]..layout.touch_start[i + 1] {
+            for t in layout.touched(i) {
                 let node = layout.touch[t] as usize;
-                let block = &self.gram.touch[layout.touch_offset[t]..layout.touch_offset[t + 1]];
+                let block = layout.block(&self.gram.touch, t);
                 let at = first[layout.nodes[node].0 as usize];
                 for (b, column) in layout.columns(node).enumerate() {
                     for a in 0..lead {
@@ -204,27 +205,4 @@ impl Crossed<'_> {
         }
         sums
     }
-}
-
-/// The solution of a small square system; `None` when it is singular.
-fn solve_square(mut a: Vec<f64>, mut x: Vec<f64>, n: usize) -> Option<Vec<f64>> {
-    for k in 0..n {
-        let pivot = (k..n).max_by(|i, j| a[k * n + i].abs().total_cmp(&a[k * n + j].abs()))?;
-        let size = a[k * n + pivot].abs();
-        if !(size.is_finite() && size > 0.0) {
-            return None;
-        }
-        (k..n).for_each(|j| a.swap(j * n + k, j * n + pivot));
-        x.swap(k, pivot);
-        for i in k + 1..n {
-            let factor = a[k * n + i] / a[k * n + k];
-            (k..n).for_each(|j| a[j * n + i] -= factor * a[j * n + k]);
-            x[i] -= factor * x[k];
-        }
-    }
-    for k in (0..n).rev() {
-        let known: f64 = (k + 1..n).map(|j| a[j * n + k] * x[j]).sum();
-        x[k] = (x[k] - known) / a[k * n + k];
-    }
-    x.iter().all(|v| v.is_finite()).then_some(x)
 }

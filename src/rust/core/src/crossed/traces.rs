@@ -12,7 +12,7 @@
 use super::dense::multiply;
 use super::derivatives::{sandwich, Sweep};
 use super::plan::Exact;
-use super::rows::{add_gram, split_at_ends};
+use super::rows::add_gram;
 use super::Crossed;
 use crate::error::{zeros, Result};
 use crate::linalg::{axpy, dot, transpose};
@@ -110,8 +110,8 @@ impl Crossed<'_> {
         let (layout, m, n, q) = (&self.layout, self.layout.m, self.leading(), self.blocks[0].q);
         let mut f = zeros(m * n, "the exact Hessian")?;
         for i in 0..layout.leading() {
-            for t in layout.touch_start[i]..layout.touch_start[i + 1] {
-                let block = &sweep.f[layout.touch_offset[t]..layout.touch_offset[t + 1]];
+            for t in layout.touched(i) {
+                let block = layout.block(&sweep.f, t);
                 let columns = layout.columns(layout.touch[t] as usize);
                 for (column, values) in columns.zip(block.chunks_exact(q)) {
                     f[column * n + i * q..column * n + (i + 1) * q].copy_from_slice(values);
@@ -200,33 +200,21 @@ impl Crossed<'_> {
     /// `D^{cd} = sum_i f_ic f_id'`.
     fn outer_sums(&self, sweep: &Sweep, c: usize, d: usize, out: &mut [f64]) -> Result<()> {
         let (layout, q, m) = (&self.layout, self.blocks[0].q, self.layout.m);
-        let ends = self.node_chunks.iter().map(|r| layout.node_column[r.end] * m);
-        let shares = split_at_ends(out, ends);
-        self.workers
-            .map(self.node_chunks.iter().zip(shares).collect(), |(range, share)| {
-                self.workers.check()?;
-                share.fill(0.0);
-                let base = layout.node_column[range.start];
-                for node in range.clone() {
-                    let columns = layout.columns(node);
-                    for (i, t) in &layout.touched_by[layout.by_start[node]..layout.by_start[node + 1]] {
-                        let own = &sweep.f[layout.touch_offset[*t]..layout.touch_offset[*t + 1]];
-                        let all = layout.touch_start[*i as usize]..layout.touch_start[*i as usize + 1];
-                        for (column, own) in columns.clone().zip(own.chunks_exact(q)) {
-                            let to = &mut share[(column - base) * m..(column - base + 1) * m];
-                            for t in all.clone() {
-                                let first = layout.node_column[layout.touch[t] as usize];
-                                let f = &sweep.f[layout.touch_offset[t]..layout.touch_offset[t + 1]];
-                                for (to, f) in to[first..].iter_mut().zip(f.chunks_exact(q)) {
-                                    *to += f[c] * own[d];
-                                }
-                            }
+        self.for_nodes(out, m, |node, out, _| {
+            out.fill(0.0);
+            for (i, t) in layout.touching(node) {
+                let own = layout.block(&sweep.f, *t).chunks_exact(q);
+                for (to, own) in out.chunks_exact_mut(m).zip(own) {
+                    for t in layout.touched(*i as usize) {
+                        let first = layout.node_column[layout.touch[t] as usize];
+                        let f = layout.block(&sweep.f, t).chunks_exact(q);
+                        for (to, f) in to[first..].iter_mut().zip(f) {
+                            *to += f[c] * own[d];
                         }
                     }
                 }
-                Ok(())
-            })?;
-        Ok(())
+            }
+        })
     }
 
     /// The tensor between leading levels.
