@@ -12,6 +12,11 @@
 #' @param which (`character(1)`) `"fixed"`: fixed effects, as lme4's `vcov`.
 #'   `"varcomp"`: variances and covariances of the random effects and the
 #'   residual variance (`"Scale"`), on the user's scale. `"all"`: both.
+#' @param scale (`character(1)`) for `"varcomp"` and `"all"`, what the variance
+#'   parameters are: `"variance"`, variances and covariances; `"sdcor"`, standard
+#'   deviations and correlations; `"log"`, logarithms of standard deviations
+#'   and Fisher's z (`atanh`) of correlations, where the estimates are nearest to
+#'   normal.
 #' @param ... not used.
 #'
 #' @details
@@ -24,7 +29,13 @@
 #' \eqn{d = \partial\sigma^2/\partial\Psi}{d = d sigma^2 / d Psi} along the
 #' profile, the covariance of \eqn{(\Psi, \sigma^2)}{(Psi, sigma^2)} has the
 #' blocks \eqn{C}, \eqn{Cd} and \eqn{2\sigma^4/N + d'Cd}{2 sigma^4 / N + d'Cd},
-#' and is then mapped to \eqn{\sigma^2\Psi}{sigma^2 Psi} by the delta method.
+#' and is then mapped to \eqn{\sigma^2\Psi}{sigma^2 Psi}, or to standard deviations and
+#' correlations or their transforms, by the delta method.
+#'
+#' Rows of variances have the names and the order of [summary.mixedlm()]. Standard deviations
+#' and correlations have those of lme4's `confint(oldNames = FALSE)`:
+#' `sd_(Intercept)|Subject`, `cor_Days.(Intercept)|Subject`, `sd_Days|Subject`, `sigma`;
+#' on the log scale with the function's name around them, `log(sigma)`.
 #'
 #' On the boundary there is no such approximation for the parameters that sit
 #' on it. A variance that is zero has `NA` in its row, and so have its
@@ -45,13 +56,16 @@
 #' fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig")
 #' vcov(fit)
 #' sqrt(diag(vcov(fit, which = "varcomp")))
-vcov.mixedlm <- function(object, which = c("fixed", "varcomp", "all"), ...) {
+#' sqrt(diag(vcov(fit, which = "varcomp", scale = "sdcor")))
+vcov.mixedlm <- function(object, which = c("fixed", "varcomp", "all"),
+                         scale = c("variance", "sdcor", "log"), ...) {
   which <- choose_one(which, c("fixed", "varcomp", "all"), "which")
+  scale <- choose_one(scale, varcomp_scales, "scale")
   fixed <- field(object, "vcov_unscaled") * field(object, "scale")
   if (which == "fixed") {
     return(fixed)
   }
-  random <- varcomp_cov(object)
+  random <- varcomp_cov(object, scale)
   if (which == "varcomp") {
     return(random)
   }
@@ -164,30 +178,17 @@ solve_scaled <- function(h) {
   solve(h / tcrossprod(s)) / tcrossprod(s)
 }
 
-# Exact covariance of (sigma^2 Psi, sigma^2), rows as in varcomp_rows().
-varcomp_cov <- function(fit) {
-  elements <- psi_elements(fit)
+# Exact covariance of (Psi, sigma^2), all elements of psi_elements() and at last
+# sigma^2; NA on the boundary, and everywhere where there is no curvature.
+relative_cov <- function(fit, elements) {
   m <- nrow(elements)
-  rows <- varcomp_rows(fit)
-  names <- c(rows$label, "Scale")
   if (verdict(fit) %in% c("flat", "saddle") || !has_curvature(fit, elements)) {
-    return(matrix(NA_real_, length(names), length(names), dimnames = list(names, names)))
+    return(matrix(NA_real_, m + 1L, m + 1L))
   }
-  scale <- field(fit, "scale")
+  denominator <- field(fit, "denominator")
   c_psi <- psi_cov(fit, elements)
-  use <- !is.na(diag(c_psi))
-  d <- spread(field(fit, "dr2_psi"), elements) / field(fit, "denominator")
-  cov <- joint_cov(c_psi, d, use, scale, field(fit, "denominator"))
-
-  # Delta method: t = sigma^2 psi.
-  jacobian <- diag(c(rep(scale, m), 1), m + 1L)
-  jacobian[seq_len(m), m + 1L] <- elements$psi
-  cov <- propagate(jacobian, cov)
-
-  lost <- !is.finite(diag(cov)) | diag(cov) == 0
-  cov[lost, ] <- cov[, lost] <- NA
-  place <- c(rows$element, m + 1L)
-  matrix(cov[place, place], length(names), dimnames = list(names, names))
+  d <- spread(field(fit, "dr2_psi"), elements) / denominator
+  joint_cov(c_psi, d, !is.na(diag(c_psi)), field(fit, "scale"), denominator)
 }
 
 # Whether the curvature is within the range of doubles: with a predictor of size
@@ -228,8 +229,23 @@ psi_cov <- function(fit, elements) {
 }
 
 # With some elements of the Cholesky factors held, the rest of them are the
-# parameters: Psi = Lambda Lambda', H_Lambda = J'HJ + 2 (G (x) I).
+# parameters.
 psi_cov_held <- function(fit, elements, hessian, on_boundary) {
+  use <- !on_boundary & !is.na(elements$free)
+  change <- cholesky_change(fit, elements, hessian)
+  c_theta <- inverse_information(change$hessian, use)
+  c_theta[is.na(c_theta)] <- 0
+  out <- change$jacobian %*% c_theta %*% t(change$jacobian)
+  unknown <- diag(out) <= 0 | (on_boundary & !is.na(elements$free))
+  out[unknown, ] <- NA
+  out[, unknown] <- NA
+  out
+}
+
+# From Psi to its Cholesky factor, Psi = Lambda Lambda': J, the derivatives of the
+# elements of Psi in those of Lambda (the same places), and the Hessian
+# J'HJ + 2 (G (x) I).
+cholesky_change <- function(fit, elements, hessian) {
   m <- nrow(elements)
   jacobian <- matrix(0, m, m)
   bend <- matrix(0, m, m)
@@ -246,15 +262,7 @@ psi_cov_held <- function(fit, elements, hessian, on_boundary) {
       bend[a, b] <- 2 * field(fit, "gradient")[[k]][elements$row[a], elements$row[b]]
     }
   }
-  use <- !on_boundary & !is.na(elements$free)
-  h <- crossprod(jacobian, hessian %*% jacobian) + bend
-  c_theta <- inverse_information(h, use)
-  c_theta[is.na(c_theta)] <- 0
-  out <- jacobian %*% c_theta %*% t(jacobian)
-  unknown <- diag(out) <= 0 | (on_boundary & !is.na(elements$free))
-  out[unknown, ] <- NA
-  out[, unknown] <- NA
-  out
+  list(jacobian = jacobian, hessian = crossprod(jacobian, hessian %*% jacobian) + bend)
 }
 
 # Covariance of (Psi, sigma^2) from that of Psi along the profile.

@@ -168,3 +168,20 @@ oracle_varcomp_cov <- function(model, psi, sigma2) {
   }
   2 * solve(oracle_hessian(f, par))
 }
+
+# The oracle's model of a fit.
+oracle_of <- function(fit) {
+  design <- build_design(fit$parsed, fit$frame, fit$contrasts)
+  design$weights <- fit$weights
+  design$offset <- fit$offset
+  for (k in seq_along(design$terms)) design$terms[[k]]$structure <- fit$random[[k]]$structure
+  oracle_model(design, fit$reml)
+}
+
+# sleepstudy with rows missing, and weights.
+unbalanced <- function() {
+  d <- plain_data("sleepstudy", "lme4")
+  d <- d[-c(3, 17, 40:46, 100, 101, 160), ]
+  d$w <- rep(c(1, 2, 0.5), length.out = nrow(d))
+  d
+}

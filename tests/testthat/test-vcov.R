@@ -1,21 +1,6 @@
 # The derivatives of the criterion and the covariances that come from them,
 # against numerical differentiation of the dense oracle.
 
-oracle_of <- function(fit) {
-  design <- build_design(fit$parsed, fit$frame, fit$contrasts)
-  design$weights <- fit$weights
-  design$offset <- fit$offset
-  for (k in seq_along(design$terms)) design$terms[[k]]$structure <- fit$random[[k]]$structure
-  oracle_model(design, fit$reml)
-}
-
-unbalanced <- function() {
-  d <- plain_data("sleepstudy", "lme4")
-  d <- d[-c(3, 17, 40:46, 100, 101, 160), ]
-  d$w <- rep(c(1, 2, 0.5), length.out = nrow(d))
-  d
-}
-
 fits <- list(
   intercept = function(reml) mixedlm(Reaction ~ Days + (1 | Subject), unbalanced(), REML = reml),
   slopes = function(reml) mixedlm(Reaction ~ Days + (Days | Subject), unbalanced(), REML = reml),
