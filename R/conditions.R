@@ -27,6 +27,7 @@
 #' | `mixedlm_error_profile` | an argument of [profile.mixedlm()] cannot be used |
 #' | `mixedlm_error_object` | something that is not a fit, or a damaged one |
 #' | `mixedlm_warning_flat`, `_saddle`, `_maxit` | the fit ended with that verdict, see [mixedlm-object] |
+#' | `mixedlm_warning_nobs` | fits of different numbers of observations are compared |
 #' | `mixedlm_message_rank` | aliased columns of the fixed effects were left out |
 #' | `mixedlm_message_weights` | rows of weight zero were left out |
 #' | `mixedlm_message_component` | a variance component is a single random effect, which is seldom meant |

@@ -78,9 +78,9 @@ engine_profile <- function(fit, term, column, values) {
 }
 
 # Criterion, gradient and Hessian in the packed relative factors `theta`.
-engine_evaluate <- function(fit, theta = packed_theta(fit)) {
+engine_evaluate <- function(fit, theta = packed_theta(fit), reml = field(fit, "reml")) {
   design <- design_of(fit)
-  options <- engine_options(field(fit, "reml"), "newton", field(fit, "control"), theta)
+  options <- engine_options(reml, "newton", field(fit, "control"), theta)
   engine_answer(rs_evaluate(engine_problem(design), options), design)
 }
 

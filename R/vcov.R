@@ -258,8 +258,14 @@ cholesky_change <- function(fit, elements, hessian) {
     change <- tcrossprod(step, lambda)
     change <- change + t(change)
     jacobian[own, a] <- change[cbind(elements$row[own], elements$column[own])]
+    gradient <- as.matrix(field(fit, "gradient")[[k]])
+    if (field(fit, "random")[[k]]$structure == "scalar") {
+      # one variance for all columns
+      bend[a, a] <- 2 * sum(diag(gradient))
+      next
+    }
     for (b in own[elements$column[own] == elements$column[a]]) {
-      bend[a, b] <- 2 * field(fit, "gradient")[[k]][elements$row[a], elements$row[b]]
+      bend[a, b] <- 2 * gradient[elements$row[a], elements$row[b]]
     }
   }
   list(jacobian = jacobian, hessian = crossprod(jacobian, hessian %*% jacobian) + bend)

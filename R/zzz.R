@@ -22,4 +22,5 @@ register_with_lme4 <- function(...) {
     register_with_lme4()
   }
   setHook(packageEvent("lme4", "onLoad"), register_with_lme4)
+  register_explained_variance()
 }
