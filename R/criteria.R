@@ -92,6 +92,11 @@ tell_different_rows <- function(n) {
 #' along the boundary. The value is that of the model without a component that is zero, whether or
 #' not it is in the formula.
 #'
+#' *Package cAIC4* (1.0) differs in two places. It takes one term of the derivatives, which comes
+#' from the change of the residual variance, at half of its size: its count is larger by a few hundredths on common data,
+#' and ours is what differences of whole refits give. And a singular fit is fitted again there without the component; if none is left,
+#' the residual variance is not counted.
+#'
 #' @return A list of class `mixedlm_caic`: `logLik` (conditional log-likelihood, at the estimated
 #'   residual variance), `rho`, `df` (what it is charged with), `caic`, `method`, `boundary` (whether the fit is
 #'   on the boundary). For several fits a data frame with columns `df` and `cAIC`.
