@@ -18,7 +18,7 @@ use super::Grouped;
 use crate::criterion::Order;
 use crate::engine::Moments;
 use crate::error::Result;
-use crate::linalg::{axpy, dot, matmul};
+use crate::linalg::{dot, matmul};
 
 /// `out += sign (A'B + B'A)` for `q x p` matrices A and B.
 fn add_symmetric(sign: f64, a: &[f64], b: &[f64], q: usize, p: usize, out: &mut [f64]) {
@@ -103,11 +103,10 @@ impl Grouped<'_> {
             let at = |i: usize, j: usize| -m[(j.max(i) + 1) * d + j.min(i) + 1];
             (0..p * p).map(|k| at(k % p, k / p)).collect()
         });
-        let mut half = vec![0.0; p * p];
-        let second = sums.second.chunks_exact((p * p).max(1)).map(|n| {
-            half.fill(0.0);
-            axpy(0.5, n, &mut half);
-            half.clone()
+        let size = p * p;
+        let second = (0..r * (r + 1) / 2).map(|k| {
+            let sum = &sums.second[k * size..(k + 1) * size];
+            sum.iter().map(|v| 0.5 * v).collect()
         });
         Ok(Moments {
             traces,
