@@ -92,7 +92,7 @@ spectral_parts <- function(spectrum, reml) {
 spectral_ratio <- function(w, rest, parts) {
   share <- outer(parts$mu, parts$lambda)
   top <- w %*% (share / (1 + share))
-  # 1 + N/D = total / (total - N)
+  # N + D is the sum of all chi-squares
   value <- -parts$factor * log1p(-top / (rowSums(w) + rest)) - rep(parts$penalty, each = nrow(w))
   grid_maximum(value)
 }

@@ -33,22 +33,34 @@ smaller_bars <- function(fit, bar, term) {
     return(NULL)
   }
   tt <- design_terms(bar$lhs, "formula")
-  labels <- attr(tt, "term.labels")
   design <- build_design(field(fit, "parsed"), field(fit, "frame"), field(fit, "contrasts"))
   full <- columns_of_lhs(bar$lhs, bar, fit, design)
+  unstructured <- term$structure == "unstructured"
+  constant <- attr(tt, "intercept") == 1L || (unstructured && spans(full, 1))
+  smaller <- function(lhs) {
+    z <- columns_of_lhs(lhs, bar, fit, design)
+    nested <- if (unstructured) spans(full, z) else all(colnames(z) %in% colnames(full))
+    if (nested && ncol(z) < ncol(full)) ncol(z)
+  }
   candidates <- lapply(droppable(tt), function(label) {
-    one <- bar
-    rest <- lapply(setdiff(labels, label), str2lang)
-    constant <- attr(tt, "intercept") == 1L || (term$structure == "unstructured" && spans(full, 1))
-    if (!constant && !length(rest)) {
-      return(NULL)
+    rest <- lapply(setdiff(attr(tt, "term.labels"), label), str2lang)
+    choices <- c(
+      if (constant) sum_of_terms(rest, 1),
+      if (length(rest) && attr(tt, "intercept") == 0L) sum_of_terms(rest, 0)
+    )
+    columns <- lapply(choices, smaller)
+    best <- which(lengths(columns) > 0L)[1L]
+    if (!is.na(best)) {
+      bar$lhs <- choices[[best]]
+      list(bar = bar, dropped = label, columns = columns[[best]])
     }
-    one$lhs <- Reduce(function(a, b) call("+", a, b), rest, if (constant) 1 else 0)
-    z <- columns_of_lhs(one$lhs, bar, fit, design)
-    nested <- if (term$structure == "unstructured") spans(full, z) else all(colnames(z) %in% colnames(full))
-    if (nested && ncol(z) < ncol(full)) list(bar = one, dropped = label, columns = ncol(z))
   })
   Filter(Negate(is.null), candidates)
+}
+
+# list(first + a + b)
+sum_of_terms <- function(terms, first) {
+  list(Reduce(function(a, b) call("+", a, b), terms, first))
 }
 
 # Variables and interactions that no other interaction contains.

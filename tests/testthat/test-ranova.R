@@ -84,6 +84,12 @@ test_that("terms are reduced to nested models", {
     "(0 + a | s)" = "a + (1 | s)", "(1 | s)" = "a + (0 + a | s)"
   ))
   expect_identical(reductions(y ~ a + (0 + f | s)), c("f in (0 + f | s)" = "a + (1 | s)"))
+  # one of two columns that are given as such
+  x <- cbind(1, d$a)
+  fit <- mixedlm(x, d$y, groups = d$s, exog_re = x)
+  own <- ranova(fit)
+  expect_equal(own$npar, c(6, 4, 4))
+  expect_equal(own$logLik[3L], as.numeric(logLik(mixedlm(y ~ a + (1 | s), d))))
   # independent effects of a factor's levels do not hold a common intercept
   expect_identical(names(reductions(y ~ a + diag(0 + f | s))), "diag(0 + f | s)")
   expect_identical(reductions(y ~ a + diag(f | s)), c("f in diag(f | s)" = "a + (1 | s)"))
