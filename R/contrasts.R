@@ -77,11 +77,7 @@ term_contrasts <- function(fit, type) {
     }
     rows <- lapply(terms, function(k) echelon_rows(rows[[k]], own(k)[base$kept]))
   }
-  rows <- lapply(rows, function(l) {
-    out <- if (is.null(base$to_given)) l else l %*% base$to_given
-    dimnames(out) <- list(NULL, colnames(design$x)[design$kept])
-    out
-  })
+  rows <- lapply(rows, given_columns, base = base, design = design)
   stats::setNames(rows, base$labels)
 }
 
@@ -104,6 +100,13 @@ treatment_design <- function(fit, design) {
   }
   to_given <- qr.coef(qr(x[, kept, drop = FALSE]), design$x[, design$kept, drop = FALSE])
   utils::modifyList(design, list(x = x, kept = kept, to_given = to_given))
+}
+
+# Rows in the coefficients of `base` as rows in the fit's own.
+given_columns <- function(rows, base, design) {
+  out <- if (is.null(base$to_given)) rows else rows %*% base$to_given
+  dimnames(out) <- list(NULL, colnames(design$x)[design$kept])
+  out
 }
 
 # The design with `contrasts_of(number of levels)` for every factor.
