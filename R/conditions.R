@@ -25,10 +25,14 @@
 #' | `mixedlm_error_memory`, `_perfect_fit`, `_numerical` | the computation cannot be done; the message tells why |
 #' | `mixedlm_error_method`, `mixedlm_error_control`, `mixedlm_error_REML` | that argument cannot be used |
 #' | `mixedlm_error_profile` | an argument of [profile.mixedlm()] cannot be used |
+#' | `mixedlm_error_ddf` | degrees of freedom that are unknown, or not defined for the fit, see [mixedlm-ddf] |
+#' | `mixedlm_error_comparison` | fits that [anova.mixedlm()] cannot compare |
+#' | `mixedlm_error_hypothesis` | a hypothesis of [linear_hypothesis()] that cannot be read or tested |
 #' | `mixedlm_error_object` | something that is not a fit, or a damaged one |
 #' | `mixedlm_warning_flat`, `_saddle`, `_maxit` | the fit ended with that verdict, see [mixedlm-object] |
 #' | `mixedlm_warning_nobs` | fits of different numbers of observations are compared |
 #' | `mixedlm_message_rank` | aliased columns of the fixed effects were left out |
+#' | `mixedlm_message_refit` | REML fits were fitted again by ML to be compared |
 #' | `mixedlm_message_weights` | rows of weight zero were left out |
 #' | `mixedlm_message_component` | a variance component is a single random effect, which is seldom meant |
 #'

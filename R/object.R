@@ -62,7 +62,10 @@
 #' `llf`, `aic`, `bic` (`NaN` for REML, as there), `nobs`, `df_resid`,
 #' `df_modelwc`, `k_fe`, `k_re`, `k_re2`, `k_vc`, `method`, `converged`,
 #' `use_t`. What is a method there is a function here: `fit$conf_int(alpha)`,
-#' `fit$cov_params()`, `fit$summary()`, `fit$profile_re()`.
+#' `fit$cov_params()`, `fit$summary()`, `fit$profile_re()`, and the tests
+#' `fit$t_test(L, rhs)`, `fit$f_test(L, rhs)`, `fit$wald_test(L, rhs)` (`L` as in
+#' [linear_hypothesis()]) and `fit$wald_test_terms()`, with statsmodels' covariance of the fixed effects:
+#' z tests for the first, F with `df_resid` for the second, chi-square for the others.
 #'
 #' `bse_re` are statsmodels' numbers, which leave out the uncertainty of
 #' `scale`; the exact standard errors are in `summary(fit)$varcomp` and
@@ -345,6 +348,10 @@ computed_fields <- list(
     }
   },
   summary = function(fit) function(...) summary(fit, ...),
+  t_test = function(fit) statsmodels_t_test(fit),
+  f_test = function(fit) statsmodels_joint_test(fit, "residual"),
+  wald_test = function(fit) statsmodels_joint_test(fit, "normal"),
+  wald_test_terms = function(fit) function(...) statsmodels_term_tests(fit, ...),
   profile_re = function(fit) function(...) profile(fit, ...),
   random_effects = function(fit) group_effects(fit),
   random_effects_cov = function(fit) group_effects_cov(fit),

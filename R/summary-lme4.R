@@ -3,12 +3,15 @@
 lme4_lines <- function(x, digits) {
   fit <- x$fit
   c(
-    paste0("Linear mixed model fit by ", if (field(fit, "reml")) "REML" else "maximum likelihood ", " ['mixedlm']"),
+    paste0(
+      "Linear mixed model fit by ", if (field(fit, "reml")) "REML" else "maximum likelihood ",
+      tests_text(x$ddf), " ['mixedlm']"
+    ),
     call_lines(fit), "", criterion_lines(fit), "", "Scaled residuals: ",
     residual_lines(fit, digits), "", "Random effects:",
     varcorr_lines(VarCorr(fit), digits, c("Variance", "Std.Dev.")),
     size_line(fit), "", "Fixed effects:",
-    coefficient_lines(x$coefficients[, 1:3, drop = FALSE], digits),
+    coefficient_lines(x$coefficients, digits),
     aliased_line(fit), correlation_lines(fit),
     if (verdict(fit) != "optimum") verdict_line(fit)
   )
@@ -64,14 +67,27 @@ size_line <- function(fit) {
   )
 }
 
+# What the tests in the table are, lmerTest's words.
+tests_text <- function(ddf) {
+  switch(ddf,
+    none = "",
+    normal = ". z-tests",
+    residual = ". t-tests use residual degrees of freedom",
+    paste(". t-tests use", ddf_label(ddf))
+  )
+}
+
 # Columns as printCoefmat sets them: estimates and errors share their decimals.
 coefficient_lines <- function(coefficients, digits) {
   if (!nrow(coefficients)) {
     return("none")
   }
+  columns <- colnames(coefficients)
+  has_p <- any(startsWith(columns, "Pr("))
   utils::capture.output(stats::printCoefmat(
     coefficients,
-    digits = digits, tst.ind = 3L, has.Pvalue = FALSE, P.values = FALSE
+    digits = digits, cs.ind = 1:2, tst.ind = grep(" value$", columns),
+    has.Pvalue = has_p, P.values = has_p
   ))
 }
 

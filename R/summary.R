@@ -18,6 +18,9 @@
 #'   do not follow a change of the response's units; those of the fixed effects are from the
 #'   joint Hessian with the variances.
 #' @param style (`character(1)`) `"statsmodels"` or `"lme4"`.
+#' @param ddf (`character(1)`) for `style = "lme4"`, which it implies: degrees of freedom of the t
+#'   tests, see [mixedlm-ddf]. `"none"` is lme4's own table, without p-values. Where the
+#'   default, Satterthwaite's, is not defined for the fit, the table is that one too.
 #' @param ... not used.
 #'
 #' @details
@@ -29,24 +32,32 @@
 #'
 #' @return A list of class `summary.mixedlm`: `coefficients` (matrix, one row per
 #'   fixed effect), `varcomp` (data frame: label, estimate, std_error), `header`
-#'   (named, as printed), `title`, `alpha`, `compat`, `style`, and `fit`.
-#'   `coef()` gives `coefficients`.
+#'   (named, as printed), `title`, `alpha`, `compat`, `style`, `ddf`, and `fit`.
+#'   `coef()` gives `coefficients`: `Estimate`, `Std. Error`, and `z value`, `Pr(>|z|)`
+#'   (`style = "statsmodels"`, `ddf = "normal"`) or `df`, `t value`, `Pr(>|t|)`, as lmerTest
+#'   has them, or `t value` alone (`ddf = "none"`). For `"Kenward-Roger"` the standard errors are
+#'   from the adjusted covariance.
 #' @export
 #' @examples
 #' fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig")
 #' summary(fit)
 #' summary(fit, compat = "statsmodels")
 #' summary(fit, style = "lme4")
+#' summary(fit, ddf = "Kenward-Roger")
 #' coef(summary(fit))
 summary.mixedlm <- function(object, yname = NULL, xname_fe = NULL,
                             xname_re = NULL, title = NULL, alpha = 0.05,
                             compat = c("none", "statsmodels"),
-                            style = c("statsmodels", "lme4"), ...) {
+                            style = c("statsmodels", "lme4"),
+                            ddf = c("Satterthwaite", "Kenward-Roger", "normal", "residual", "none"), ...) {
   if (...length()) {
     check_no_dots(substitute(list(...))[-1L], names(formals(summary.mixedlm)))
   }
   compat <- choose_one(compat, c("none", "statsmodels"), "compat")
-  style <- choose_one(style, c("statsmodels", "lme4"), "style")
+  style <- if (missing(style) && !missing(ddf)) "lme4" else choose_one(style, c("statsmodels", "lme4"), "style")
+  if (style == "statsmodels" && !missing(ddf)) {
+    abort("argument", "`ddf` is for style = \"lme4\"; statsmodels' table has z tests.", argument = "ddf")
+  }
   if (!is_number(alpha) || alpha <= 0 || alpha >= 1) {
     abort("argument", paste0(
       "`alpha` must be a number between 0 and 1; found ", describe(alpha), "."
@@ -66,26 +77,55 @@ summary.mixedlm <- function(object, yname = NULL, xname_fe = NULL,
     varcomp$std_error <- se[seq_len(nrow(varcomp))]
   }
   labels <- fixed_labels(object)[!columns %in% field(object, "aliased")]
+  basis <- if (style == "lme4") summary_basis(object, check_ddf(ddf), missing(ddf))
   structure(list(
-    coefficients = coefficient_table(fe, se_fe, style),
+    coefficients = if (style == "lme4") tested_coefficients(basis) else coefficient_table(fe, se_fe),
     varcomp = varcomp[c("label", "estimate", "std_error")],
     labels = check_names(xname_fe, labels, "xname_fe"),
     varcomp_labels = check_names(xname_re, varcomp$label, "xname_re"),
     header = summary_header(object, yname),
     title = check_title(title), alpha = alpha, compat = compat, style = style,
-    fit = object
+    ddf = basis$method %||% "normal", fit = object
   ), class = "summary.mixedlm")
 }
 
-coefficient_table <- function(estimate, se, style) {
+coefficient_table <- function(estimate, se) {
   z <- estimate / se
-  if (style == "lme4") {
-    return(cbind(Estimate = estimate, "Std. Error" = se, "t value" = z))
-  }
   cbind(
     Estimate = estimate, "Std. Error" = se, "z value" = z,
     "Pr(>|z|)" = 2 * stats::pnorm(-abs(z))
   )
+}
+
+# A summary can always be made: without p-values where nobody asked for the
+# degrees of freedom and they do not exist.
+summary_basis <- function(fit, method, is_default) {
+  if (!is_default) {
+    return(inference_basis(fit, method))
+  }
+  tryCatch(inference_basis(fit, method),
+    mixedlm_error_ddf = function(e) inference_basis(fit, "none"),
+    mixedlm_error_numerical = function(e) inference_basis(fit, "none")
+  )
+}
+
+# The columns of lmerTest's table (lme4's, for "none"; z tests for "normal").
+tested_coefficients <- function(basis) {
+  p <- length(basis$beta)
+  tests <- test_rows(basis, diag(p))
+  if (basis$method == "normal") {
+    out <- coefficient_table(tests$estimate, tests$se)
+  } else {
+    out <- cbind(
+      Estimate = tests$estimate, "Std. Error" = tests$se, df = tests$df,
+      "t value" = tests$statistic, "Pr(>|t|)" = tests$p.value
+    )
+    if (basis$method == "none") {
+      out <- out[, c(1L, 2L, 4L), drop = FALSE]
+    }
+  }
+  rownames(out) <- names(basis$beta)
+  out
 }
 
 check_names <- function(names, default, argument) {
