@@ -25,6 +25,7 @@
 #' | `mixedlm_error_memory`, `_perfect_fit`, `_numerical` | the computation cannot be done; the message tells why |
 #' | `mixedlm_error_method`, `mixedlm_error_control`, `mixedlm_error_REML` | that argument cannot be used |
 #' | `mixedlm_error_profile` | an argument of [profile.mixedlm()] cannot be used |
+#' | `mixedlm_error_robust` | there are no independent clusters for a robust covariance, or `cluster` cannot be used |
 #' | `mixedlm_error_object` | something that is not a fit, or a damaged one |
 #' | `mixedlm_warning_flat`, `_saddle`, `_maxit` | the fit ended with that verdict, see [mixedlm-object] |
 #' | `mixedlm_message_rank` | aliased columns of the fixed effects were left out |

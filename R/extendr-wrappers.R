@@ -17,4 +17,7 @@ rs_evaluate <- function(problem, options) .Call(wrap__rs_evaluate, problem, opti
 # Conditional covariances of the random effects at given parameters.
 rs_variances <- function(problem, options) .Call(wrap__rs_variances, problem, options)
 
+# What clusters, the levels of the last factor, contribute to the covariance of the fixed effects.
+rs_robust <- function(problem, options, adjustment, moments) .Call(wrap__rs_robust, problem, options, adjustment, moments)
+
 # nolint end
