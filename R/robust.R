@@ -85,9 +85,7 @@ NULL
 robust_types <- list(
   CR0 = list(adjustment = "none", factor = function(m, n, p) 1),
   CR1 = list(adjustment = "none", factor = function(m, n, p) m / (m - 1)),
-  CR1p = list(adjustment = "none", factor = function(m, n, p) {
-    if (m > p) m / (m - p) else NA_real_
-  }),
+  CR1p = list(adjustment = "none", factor = function(m, n, p) m / (m - p)),
   CR1S = list(adjustment = "none", factor = function(m, n, p) {
     m * (n - 1) / ((m - 1) * (n - p))
   }),
@@ -132,6 +130,11 @@ robust_parts <- function(fit, type, cluster = NULL, moments = TRUE) {
   map <- matrix(0, length(names), p)
   answer <- if (p) engine_robust(fit, design, columns$design, codes, spec$adjustment, moments)
   factor <- spec$factor(m, length(design$y), p)
+  if (!is.finite(factor) || factor < 0) {
+    abort("robust", sprintf(
+      "type = \"%s\" needs more clusters than fixed effects; there are %d and %d.", type, m, p
+    ), argument = "type")
+  }
   if (p) {
     map[columns$fit, ] <- answer$root
   }
@@ -356,7 +359,8 @@ robust_test <- function(fit, L, rhs = 0, type = "CR2", cluster = NULL,
   eta <- hotelling_df(parts, L)
   wald <- tryCatch(sum(difference * solve_scaled(v) %*% difference), error = function(e) NA_real_)
   out$df_den <- eta - q + 1
-  if (isTRUE(out$df_den > 0)) {
+  # exactly zero in balanced designs with as many clusters as rows
+  if (isTRUE(out$df_den > 1e-6)) {
     out$statistic <- (eta - q + 1) / (eta * q) * wald
     out$p.value <- stats::pf(out$statistic, q, out$df_den, lower.tail = FALSE)
   }
@@ -457,9 +461,12 @@ hotelling_df <- function(parts, L) {
   q * (q + 1) / total
 }
 
-# A^-1/2 up to a rotation, of a symmetric matrix whose rows may differ in units.
+# A^-1/2 up to a rotation, of a symmetric matrix whose rows may differ in units;
+# an error where it is singular: some contrast is known without error.
 inverse_root <- function(a) {
   s <- sqrt(diag(a))
-  r <- chol(a / tcrossprod(s))
+  correlation <- a / tcrossprod(s)
+  stopifnot(rcond(correlation) > 1e-10)
+  r <- chol(correlation)
   backsolve(r, diag(1 / s, length(s)), transpose = TRUE)
 }

@@ -161,7 +161,7 @@ impl<'a> Clusters<'a> {
         Err(refuse(total, options.max_memory, cause))
     }
 
-    /// One row `[Z Lambda, X, e]` of a cluster into row `at` of a column-major matrix with `rows` rows of zeros.
+    /// One row `[Z Lambda, X, e]` of a cluster, in scaled units, into row `at` of a column-major matrix with `rows` rows of zeros.
     fn fill(&self, i: usize, row: usize, at: usize, rows: usize, out: &mut [f64]) {
         let design = self.design;
         let mut first = 0;
@@ -180,7 +180,7 @@ impl<'a> Clusters<'a> {
         for j in 0..design.p {
             out[(first + j) * rows + at] = design.x_column(j)[row] / self.scaling.x[j];
         }
-        out[(first + design.p) * rows + at] = design.y[row];
+        out[(first + design.p) * rows + at] = design.y[row] * self.scaling.w.sqrt();
     }
 
     /// The kept rows `[Z Lambda, X, e]` of a cluster, and the roots of their weights.

@@ -195,3 +195,155 @@ impl Clusters<'_> {
         Ok(piece)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::covstruct::Structure;
+    use crate::design::{Column, Factor, Term};
+
+    /// 11 groups of 3 to 13 rows; columns of X; a group and one within it.
+    struct Data {
+        y: Vec<f64>,
+        x: Vec<f64>,
+        weights: Vec<f64>,
+        outer: Vec<i32>,
+        inner: Vec<i32>,
+    }
+
+    fn noise(k: usize) -> f64 {
+        ((k * 7919 + 13) % 101) as f64 / 50.0 - 1.0
+    }
+
+    fn data() -> Data {
+        let outer: Vec<i32> = (1..=11).flat_map(|g| vec![g; 2 + g as usize]).collect();
+        let n = outer.len();
+        let inner = (0..n).map(|i| 2 * outer[i] - (i % 2) as i32).collect();
+        Data {
+            y: (0..n).map(noise).collect(),
+            x: (0..2 * n)
+                .map(|k| if k < n { 1.0 } else { noise(3 * k) })
+                .collect(),
+            weights: (0..n).map(|i| [0.5, 4.0, 7.0][i % 3]).collect(),
+            outer,
+            inner,
+        }
+    }
+
+    fn design(data: &Data, weighted: bool) -> Design<'_> {
+        let term = |factor, columns| Term {
+            factor,
+            columns,
+            structure: Structure::Unstructured,
+            free: vec![],
+        };
+        Design {
+            y: &data.y,
+            x: &data.x,
+            p: 2,
+            weights: weighted.then_some(&data.weights[..]),
+            offset: None,
+            terms: vec![
+                term(0, vec![Column::One]),
+                term(1, vec![Column::One, Column::Fixed(1)]),
+            ],
+            factors: vec![
+                Factor {
+                    codes: &data.inner,
+                    levels: 22,
+                },
+                Factor {
+                    codes: &data.outer,
+                    levels: 11,
+                },
+            ],
+        }
+    }
+
+    fn options() -> Options {
+        Options {
+            start: Some(vec![vec![0.7], vec![1.5, -0.4, 0.3]]),
+            ..Options::default()
+        }
+    }
+
+    fn run(design: &Design<'_>, adjustment: Adjustment, options: &Options) -> Result<Robust> {
+        let stop = AtomicBool::new(false);
+        robust(design, 1, adjustment, Extent::Moments, options, &stop)
+    }
+
+    /// `sum_i G_i'G_i - G_i'Q_i Q_i'G_i`: the expected value of the sum of squares of the scores.
+    fn expected(r: &Robust, p: usize) -> Vec<f64> {
+        let mut sum = vec![0.0; p * p];
+        for (square, cross) in r.squares.chunks_exact(p * p).zip(r.crosses.chunks_exact(p * p)) {
+            for k in 0..p * p {
+                let inner = |c: usize| cross[c * p + k % p] * cross[c * p + k / p];
+                sum[k] += square[k] - (0..p).map(inner).sum::<f64>();
+            }
+        }
+        sum
+    }
+
+    #[test]
+    fn bias_reduced_scores_are_unbiased_and_plain_ones_sum_to_the_information() {
+        let data = data();
+        for weighted in [false, true] {
+            let design = design(&data, weighted);
+            let reduced = run(&design, Adjustment::BiasReduced, &options()).unwrap();
+            for (k, v) in expected(&reduced, 2).iter().enumerate() {
+                let unit = if k % 3 == 0 { 1.0 } else { 0.0 };
+                approx::assert_relative_eq!(*v, unit, epsilon = 1e-12);
+            }
+            let plain = run(&design, Adjustment::None, &options()).unwrap();
+            let total: f64 = plain.squares.chunks_exact(4).map(|s| s[0] + s[3]).sum();
+            approx::assert_relative_eq!(total, 2.0, epsilon = 1e-12);
+            let bias = expected(&plain, 2);
+            assert!(bias[0] < 0.95 && bias[3] < 0.95);
+            let jackknife = expected(&run(&design, Adjustment::Jackknife, &options()).unwrap(), 2);
+            assert!(jackknife[0] > 1.01 && jackknife[3] > 1.01);
+        }
+    }
+
+    #[test]
+    fn rows_of_equal_weight_may_be_split_into_unequal_ones_that_hardly_differ() {
+        let data = data();
+        let mut nearly = data.weights.clone();
+        nearly
+            .iter_mut()
+            .enumerate()
+            .for_each(|(i, w)| *w *= 1.0 + 1e-13 * i as f64);
+        let design = design(&data, true);
+        let mut split = design.clone();
+        split.weights = Some(&nearly);
+        for adjustment in [Adjustment::BiasReduced, Adjustment::Jackknife] {
+            let a = run(&design, adjustment, &options()).unwrap();
+            let b = run(&split, adjustment, &options()).unwrap();
+            for (x, y) in a.scores.iter().zip(&b.scores) {
+                approx::assert_relative_eq!(*x, *y, epsilon = 1e-10);
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_done_is_refused() {
+        let data = data();
+        let good = design(&data, true);
+        let small = Options {
+            max_memory: 100.0,
+            ..options()
+        };
+        let what = |d: &Design<'_>, o: &Options| run(d, Adjustment::BiasReduced, o).unwrap_err().what();
+        assert_eq!(what(&good, &small), "memory");
+        assert_eq!(what(&good, &Options::default()), "start");
+        let crossed: Vec<i32> = (0..data.y.len()).map(|i| 1 + (i % 4) as i32).collect();
+        let mut bad = good.clone();
+        bad.factors[0] = Factor {
+            codes: &crossed,
+            levels: 4,
+        };
+        assert_eq!(what(&bad, &options()), "bug");
+        let stop = AtomicBool::new(true);
+        let stopped = robust(&good, 1, Adjustment::None, Extent::Scores, &options(), &stop);
+        assert_eq!(stopped.unwrap_err(), Error::Interrupted);
+    }
+}
