@@ -28,6 +28,7 @@
 #' | `mixedlm_error_ddf` | degrees of freedom that are unknown, or not defined for the fit, see [mixedlm-ddf] |
 #' | `mixedlm_error_comparison` | fits that [anova.mixedlm()] cannot compare |
 #' | `mixedlm_error_hypothesis` | a hypothesis of [linear_hypothesis()] that cannot be read or tested |
+#' | `mixedlm_error_robust` | there are no independent clusters for a robust covariance, or `cluster` cannot be used |
 #' | `mixedlm_error_object` | something that is not a fit, or a damaged one |
 #' | `mixedlm_warning_flat`, `_saddle`, `_maxit` | the fit ended with that verdict, see [mixedlm-object] |
 #' | `mixedlm_warning_nobs` | fits of different numbers of observations are compared |

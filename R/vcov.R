@@ -12,6 +12,12 @@
 #' @param which (`character(1)`) `"fixed"`: fixed effects, as lme4's `vcov`.
 #'   `"varcomp"`: variances and covariances of the random effects and the
 #'   residual variance (`"Scale"`), on the user's scale. `"all"`: both.
+#' @param type (`character(1)`) `"model"`: the covariance of the fixed effects that
+#'   follows from the model. `"CR0"`, `"CR1"`, `"CR1p"`, `"CR1S"`, `"CR2"`, `"CR3"`:
+#'   cluster-robust ones, see [mixedlm-robust]; for `which = "fixed"` only.
+#' @param cluster the clusters of a robust covariance: a column's name, a one-sided
+#'   formula or a vector with one value per row. `NULL`: the outermost grouping
+#'   factor.
 #' @param scale (`character(1)`) for `"varcomp"` and `"all"`, what the variance
 #'   parameters are: `"variance"`, variances and covariances; `"sdcor"`, standard
 #'   deviations and correlations; `"log"`, logarithms of standard deviations
@@ -55,12 +61,18 @@
 #' @examples
 #' fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig")
 #' vcov(fit)
+#' vcov(fit, type = "CR2")
 #' sqrt(diag(vcov(fit, which = "varcomp")))
 #' sqrt(diag(vcov(fit, which = "varcomp", scale = "sdcor")))
 vcov.mixedlm <- function(object, which = c("fixed", "varcomp", "all"),
-                         scale = c("variance", "sdcor", "log"), ...) {
+                         type = c("model", "CR0", "CR1", "CR1p", "CR1S", "CR2", "CR3"),
+                         cluster = NULL, scale = c("variance", "sdcor", "log"), ...) {
   which <- choose_one(which, c("fixed", "varcomp", "all"), "which")
   scale <- choose_one(scale, varcomp_scales, "scale")
+  type <- choose_one(type, covariance_types, "type")
+  if (type != "model" || !is.null(cluster)) {
+    return(robust_vcov(object, which, type, cluster))
+  }
   fixed <- field(object, "vcov_unscaled") * field(object, "scale")
   if (which == "fixed") {
     return(fixed)

@@ -9,11 +9,13 @@
 
 mod convert;
 mod results;
+mod robust;
 mod session;
 
 use extendr_api::prelude::*;
 use mixedlm_core::fit::{evaluate, fit, profile, variances};
 use mixedlm_core::inference::inference;
+use mixedlm_core::robust::{Adjustment, Extent};
 
 use convert::{Call, Held};
 use results::{evaluation_list, fit_list, inference_list, profile_list, variance_list};
@@ -69,6 +71,21 @@ fn rs_inference(problem: List, options: List) -> List {
     })
 }
 
+/// What clusters, the levels of the last factor, contribute to the covariance of the fixed effects.
+#[extendr]
+fn rs_robust(problem: List, options: List, adjustment: &str, moments: bool) -> List {
+    respond(&problem, &options, |call, session| {
+        let design = &call.design;
+        let cluster = design.factors.len().saturating_sub(1);
+        let adjustment = Adjustment::parse(adjustment)?;
+        let extent = if moments { Extent::Moments } else { Extent::Scores };
+        let result = session.run(|stop, _| {
+            mixedlm_core::robust::robust(design, cluster, adjustment, extent, &call.options, stop)
+        })?;
+        Ok(robust::robust_list(design.p, &result))
+    })
+}
+
 /// Convert, run, and say how it went.
 fn respond(
     problem: &List,
@@ -93,4 +110,5 @@ extendr_module! {
     fn rs_evaluate;
     fn rs_variances;
     fn rs_inference;
+    fn rs_robust;
 }

@@ -49,6 +49,7 @@ pub mod params;
 pub mod rank;
 pub mod reader;
 pub mod reduction;
+pub mod robust;
 pub mod scaling;
 pub mod verdict;
 
