@@ -17,4 +17,13 @@ rs_evaluate <- function(problem, options) .Call(wrap__rs_evaluate, problem, opti
 # Conditional covariances of the random effects at given parameters.
 rs_variances <- function(problem, options) .Call(wrap__rs_variances, problem, options)
 
+# Fits of made-up data: one row per replicate.
+rs_bootstrap <- function(problem, options) .Call(wrap__rs_bootstrap, problem, options)
+
+# The data of replicates.
+rs_bootstrap_data <- function(problem, options) .Call(wrap__rs_bootstrap_data, problem, options)
+
+# A fit that is found as that of a replicate is.
+rs_refit <- function(problem, options) .Call(wrap__rs_refit, problem, options)
+
 # nolint end

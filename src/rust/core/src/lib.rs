@@ -24,8 +24,10 @@
 //!
 //! [`design`] -> [`grouping`] -> [`scaling`], [`rank`], [`reader`] -> [`reduction`] -> [`grouped`], or [`crossed`] (each an [`engine::Engine`]) ->
 //! [`params`] -> [`em`], [`optimizer`] -> [`verdict`] -> [`multistart`] -> [`estimates`]; [`fit()`] goes all the way.
-//! [`memory`] looks ahead, [`parallel`] divides the work.
+//! [`memory`] looks ahead, [`parallel`] divides the work. [`streams`] -> [`simulate`], [`resample`] -> [`bootstrap`] go the same way again with
+//! made-up data.
 
+pub mod bootstrap;
 pub mod covstruct;
 pub mod criterion;
 pub mod crossed;
@@ -48,7 +50,10 @@ pub mod params;
 pub mod rank;
 pub mod reader;
 pub mod reduction;
+pub mod resample;
 pub mod scaling;
+pub mod simulate;
+pub mod streams;
 pub mod verdict;
 
 pub use error::{Error, Result};
