@@ -32,6 +32,8 @@
 #' | `mixedlm_error_object` | something that is not a fit, or a damaged one |
 #' | `mixedlm_warning_flat`, `_saddle`, `_maxit` | the fit ended with that verdict, see [mixedlm-object] |
 #' | `mixedlm_warning_nobs` | fits of different numbers of observations are compared |
+#' | `mixedlm_error_bootstrap` | [bootstrap()], or an interval from it, is not defined for the fit, or `FUN` cannot be used |
+#' | `mixedlm_warning_bootstrap` | some replicates of [bootstrap()] failed |
 #' | `mixedlm_message_rank` | aliased columns of the fixed effects were left out |
 #' | `mixedlm_message_refit` | REML fits were fitted again by ML to be compared |
 #' | `mixedlm_message_weights` | rows of weight zero were left out |

@@ -37,6 +37,14 @@ engine_options <- function(reml, method, control, start) {
 engine_fit <- function(design, reml, method, control, start = NULL, free = NULL) {
   options <- engine_options(reml, method, control, start)
   raw <- engine_answer(rs_fit(engine_problem(design, free), options), design)
+  raw <- complete_raw(raw, design, method, control)
+  tell_aliased(design, raw)
+  warn_verdict(raw, design, options$maxit)
+  raw
+}
+
+# What the core does not know of its answer.
+complete_raw <- function(raw, design, method, control) {
   raw$rank <- length(raw$kept)
   beta <- rep.int(NA_real_, ncol(design$x))
   beta[raw$kept] <- raw$beta
@@ -46,8 +54,6 @@ engine_fit <- function(design, reml, method, control, start = NULL, free = NULL)
   raw$threads <- control$threads
   names(raw$seconds) <- c("reduction", "optimisation")
   raw$messages <- character()
-  tell_aliased(design, raw)
-  warn_verdict(raw, design, options$maxit)
   raw
 }
 
@@ -171,8 +177,11 @@ engine_answer <- function(answer, design) {
   }
   what <- if (status %in% names(engine_classes)) engine_classes[[status]] else "engine"
   text <- answer$message
+  if (what %in% c("memory", "bootstrap")) {
+    text <- name_factors(text, design)
+  }
   if (identical(what, "memory")) {
-    text <- paste0(name_factors(text, design), "; see `max_memory` in mixedlm_control()")
+    text <- paste0(text, "; see `max_memory` in mixedlm_control()")
   }
   abort(what, text)
 }
@@ -190,7 +199,7 @@ name_factors <- function(text, design) {
 engine_classes <- list(
   memory = "memory", degrees_of_freedom = "rows", perfect_fit = "perfect_fit",
   scale = "scale", numerical = "numerical", start = "start", method = "method",
-  profile = "profile", bug = "bug"
+  profile = "profile", bootstrap = "bootstrap", bug = "bug"
 )
 
 # As if the user's Ctrl-C had been handled here: handlers for interrupts see it,

@@ -21,5 +21,13 @@ rs_variances <- function(problem, options) .Call(wrap__rs_variances, problem, op
 rs_inference <- function(problem, options) .Call(wrap__rs_inference, problem, options)
 # What clusters, the levels of the last factor, contribute to the covariance of the fixed effects.
 rs_robust <- function(problem, options, adjustment, moments) .Call(wrap__rs_robust, problem, options, adjustment, moments)
+# Fits of made-up data: one row per replicate.
+rs_bootstrap <- function(problem, options) .Call(wrap__rs_bootstrap, problem, options)
+
+# The data of replicates.
+rs_bootstrap_data <- function(problem, options) .Call(wrap__rs_bootstrap_data, problem, options)
+
+# A fit that is found as that of a replicate is.
+rs_refit <- function(problem, options) .Call(wrap__rs_refit, problem, options)
 
 # nolint end

@@ -17,7 +17,7 @@ pub struct Held {
 }
 
 /// A named list.
-struct Named(Vec<(String, Robj)>);
+pub struct Named(Vec<(String, Robj)>);
 
 impl Named {
     fn new(list: &List) -> Self {
@@ -29,14 +29,15 @@ impl Named {
     }
 
     /// An element that may be missing or NULL.
-    fn find(&self, name: &str) -> Option<&Robj> {
+    pub fn find(&self, name: &str) -> Option<&Robj> {
         self.0
             .iter()
             .find(|(n, v)| n == name && !v.is_null())
             .map(|(_, v)| v)
     }
 
-    fn reals(&self, name: &'static str) -> Result<Option<&[f64]>> {
+    /// Doubles, or `None`.
+    pub fn reals(&self, name: &'static str) -> Result<Option<&[f64]>> {
         match self.find(name) {
             None => Ok(None),
             Some(v) => v
@@ -56,7 +57,8 @@ impl Named {
         }
     }
 
-    fn number(&self, name: &'static str, default: f64) -> Result<f64> {
+    /// A finite number.
+    pub fn number(&self, name: &'static str, default: f64) -> Result<f64> {
         match self.find(name) {
             None => Ok(default),
             Some(v) => {
@@ -68,7 +70,8 @@ impl Named {
         }
     }
 
-    fn count(&self, name: &'static str, default: usize) -> Result<usize> {
+    /// A count.
+    pub fn count(&self, name: &'static str, default: usize) -> Result<usize> {
         let value = self.number(name, default as f64)?;
         if value < 0.0 || value > f64::from(i32::MAX) {
             return Err(wrong(name, "a count"));
@@ -76,17 +79,20 @@ impl Named {
         Ok(value as usize)
     }
 
-    fn flag(&self, name: &'static str) -> bool {
+    /// Whether it is `TRUE`.
+    pub fn flag(&self, name: &'static str) -> bool {
         self.find(name).and_then(|v| v.as_bool()).unwrap_or(false)
     }
 
-    fn text(&self, name: &'static str) -> Result<String> {
+    /// A string.
+    pub fn text(&self, name: &'static str) -> Result<String> {
         let value = self.find(name).and_then(|v| v.as_str());
         value.map(str::to_string).ok_or_else(|| wrong(name, "a string"))
     }
 }
 
-fn wrong(name: &str, expected: &str) -> Error {
+/// The error of an element that is missing or of the wrong type.
+pub fn wrong(name: &str, expected: &str) -> Error {
     Error::invalid("shape", format!("{name} must be {expected}"))
 }
 
@@ -132,6 +138,11 @@ impl Held {
             factors,
             terms,
         }
+    }
+
+    /// The options as they were given.
+    pub fn given(&self) -> &Named {
+        &self.options
     }
 
     /// Whether the call asks for a progress line.

@@ -7,6 +7,7 @@
 // the macros of extendr generate functions without documentation
 #![allow(missing_docs)]
 
+mod bootstrap;
 mod convert;
 mod results;
 mod robust;
@@ -92,10 +93,19 @@ fn respond(
     options: &List,
     work: impl FnOnce(&Call<'_>, &session::Session) -> mixedlm_core::Result<List>,
 ) -> List {
+    respond_with(problem, options, |call, _, session| work(call, session))
+}
+
+/// As [`respond`], for work that reads options of its own.
+fn respond_with(
+    problem: &List,
+    options: &List,
+    work: impl FnOnce(&Call<'_>, &convert::Named, &session::Session) -> mixedlm_core::Result<List>,
+) -> List {
     let held = Held::new(problem, options);
     let result = held.call().and_then(|call| {
         let session = session::Session::new(held.wants_progress());
-        work(&call, &session)
+        work(&call, held.given(), &session)
     });
     match result {
         Ok(list) => list,
@@ -105,6 +115,7 @@ fn respond(
 
 extendr_module! {
     mod mixedlm;
+    use bootstrap;
     fn rs_fit;
     fn rs_profile;
     fn rs_evaluate;

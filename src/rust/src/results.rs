@@ -10,7 +10,7 @@ use mixedlm_core::inference::{Inference, Sensitivity};
 use mixedlm_core::Result;
 
 /// A `rows x cols` R matrix of column-major values.
-fn matrix(values: &[f64], rows: usize, cols: usize) -> Robj {
+pub fn matrix(values: &[f64], rows: usize, cols: usize) -> Robj {
     RMatrix::new_matrix(rows, cols, |i, j| values[j * rows + i]).into()
 }
 

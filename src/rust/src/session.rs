@@ -51,6 +51,18 @@ impl Session {
         &self,
         work: impl FnOnce(&AtomicBool, Observer<'_>) -> Result<T> + Send,
     ) -> Result<T> {
+        self.run_counting(None, work)
+    }
+
+    /// As [`Session::run`], for work that counts to `total`.
+    ///
+    /// # Errors
+    /// As [`Session::run`].
+    pub fn run_counting<T: Send>(
+        &self,
+        total: Option<usize>,
+        work: impl FnOnce(&AtomicBool, Observer<'_>) -> Result<T> + Send,
+    ) -> Result<T> {
         let stop = AtomicBool::new(false);
         let (evaluations, best) = (AtomicUsize::new(0), AtomicU64::new(0));
         let observer = |p: Progress| {
@@ -68,7 +80,7 @@ impl Session {
             let worker = builder
                 .spawn_scoped(scope, job)
                 .map_err(|e| Error::Numerical(format!("a thread could not be started: {e}")))?;
-            let mut display = Display::new(self.progress);
+            let mut display = Display::new(self.progress, total);
             while let Err(mpsc::RecvTimeoutError::Timeout) = finished.recv_timeout(LOOK) {
                 if interrupted() {
                     stop.store(true, Ordering::Relaxed);
@@ -93,12 +105,15 @@ struct Display {
     active: bool,
     start: Instant,
     last: Option<Instant>,
+    /// What is counted to, where it is known.
+    total: Option<usize>,
 }
 
 impl Display {
-    fn new(active: bool) -> Self {
+    fn new(active: bool, total: Option<usize>) -> Self {
         Display {
             active,
+            total,
             start: Instant::now(),
             last: None,
         }
@@ -112,10 +127,13 @@ impl Display {
         if self.active && due {
             self.last = Some(Instant::now());
             let seconds = self.start.elapsed().as_secs_f64();
-            let state = if evaluations == 0 {
-                "reading the data".to_string()
-            } else {
-                format!("{evaluations} evaluations, criterion {best:.4}")
+            let state = match self.total {
+                _ if evaluations == 0 => "reading the data".to_string(),
+                None => format!("{evaluations} evaluations, criterion {best:.4}"),
+                Some(total) => {
+                    let left = seconds * (total as f64 / evaluations as f64 - 1.0).max(0.0);
+                    format!("{evaluations} of {total} replicates, {left:.0} s left")
+                }
             };
             print(&format!("\rmixedlm: {state} ({seconds:.0} s)   "));
         }

@@ -99,6 +99,30 @@ pub fn basis_to_engine(engine: &dyn Engine) -> Result<Vec<f64>> {
     Ok(block_diagonal(&blocks))
 }
 
+/// Fixed effects of the kept columns at the last evaluation, in the user's units.
+pub fn fixed_effects(engine: &dyn Engine) -> Vec<f64> {
+    let (frame, beta) = (engine.frame(), &engine.root().beta);
+    let scaling = &frame.scaling;
+    let of = |(j, b): (&usize, &f64)| b * (scaling.y / scaling.x[*j]) + scaling.shift * scaling.constant[*j];
+    frame.kept.iter().zip(beta).map(of).collect()
+}
+
+/// The residual variance at the last evaluation, in the user's units.
+///
+/// # Errors
+/// [`Error::InvalidInput`] (`"scale"`) when it cannot be represented.
+pub fn residual_variance(engine: &dyn Engine) -> Result<f64> {
+    let scaling = &engine.frame().scaling;
+    let sigma2 = engine.root().r2 * scaling.w * scaling.y * scaling.y / engine.denominator();
+    if sigma2.is_finite() && sigma2 >= f64::MIN_POSITIVE {
+        return Ok(sigma2);
+    }
+    Err(Error::invalid(
+        "scale",
+        "the residual variance is outside the range of numbers; rescale the response",
+    ))
+}
+
 /// Everything at the factors `lambda` (engine's units).
 ///
 /// # Errors
@@ -109,23 +133,15 @@ pub fn estimates(engine: &mut dyn Engine, lambda: &[Vec<f64>]) -> Result<Estimat
     let units = units(engine);
     let user = to_user(engine, lambda);
     let map = basis_to_engine(engine)?;
+    let sigma2 = residual_variance(engine)?;
     let (frame, root) = (engine.frame(), engine.root());
     let (scaling, p) = (&frame.scaling, frame.p());
     let kept = &frame.kept;
-    let beta: Vec<f64> = (0..p)
-        .map(|j| root.beta[j] * (scaling.y / scaling.x[kept[j]]) + scaling.shift * scaling.constant[kept[j]])
-        .collect();
+    let beta = fixed_effects(engine);
     let fixed = fixed_root(engine);
     let beta_covariance = matmul(&fixed, &transpose(&fixed, p, p), p, p, p);
     let denominator = engine.denominator();
     let r2 = root.r2 * scaling.w * scaling.y * scaling.y;
-    let sigma2 = r2 / denominator;
-    if !(sigma2.is_finite() && sigma2 >= f64::MIN_POSITIVE) {
-        return Err(Error::invalid(
-            "scale",
-            "the residual variance is outside the range of numbers; rescale the response",
-        ));
-    }
     value.logdet_xvx += scaling.log_det_correction(kept);
     value.r2 = r2;
     let psi = user
@@ -221,6 +237,11 @@ pub fn fitted(design: &Design<'_>, kept: &[usize], beta: &[f64], modes: &[Vec<f6
     for (j, b) in kept.iter().zip(beta) {
         axpy(*b, design.x_column(*j), out);
     }
+    add_effects(design, modes, out);
+}
+
+/// Add `Z b` to every row; per term `b` is `q x levels`.
+pub fn add_effects(design: &Design<'_>, modes: &[Vec<f64>], out: &mut [f64]) {
     for (term, b) in design.terms.iter().zip(modes) {
         let q = term.columns.len();
         let codes = design.factors[term.factor].codes;

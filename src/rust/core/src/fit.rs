@@ -36,6 +36,7 @@ pub struct Options {
 }
 
 impl Options {
+    /// What engines are made with.
     pub(crate) fn making(&self) -> Making {
         Making {
             estimation: self.estimation,
@@ -139,6 +140,52 @@ fn fit_engine(
     observer: Option<Observer<'_>>,
 ) -> Result<Fit> {
     let began = Instant::now();
+    let found = search(design, engine, options, Retry::Fresh, observer)?;
+    found.estimate(engine, began)
+}
+
+/// When other starts are tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Retry {
+    /// Not from a start that was given; else as many as the model is worth.
+    Fresh,
+    /// So many, also from a start that was given.
+    Given(Looks),
+}
+
+/// Where a search ended.
+pub(crate) struct Found {
+    /// What was reached.
+    pub certificate: Certificate,
+    /// Per term Lambda, engine's units.
+    pub lambda: Vec<Vec<f64>>,
+    evaluations: usize,
+}
+
+impl Found {
+    /// The fit at the end of a search that began at `began`.
+    pub fn estimate(self, engine: &mut dyn Engine, began: Instant) -> Result<Fit> {
+        Ok(Fit {
+            estimates: estimates(engine, &self.lambda)?,
+            certificate: self.certificate,
+            kept: engine.frame().kept.clone(),
+            evaluations: self.evaluations,
+            log_weights: engine.frame().log_weights,
+            kind: engine.kind(),
+            reduction_seconds: 0.0,
+            optimisation_seconds: began.elapsed().as_secs_f64(),
+        })
+    }
+}
+
+/// The lowest minimum that can be found of a model whose data were reduced before.
+pub(crate) fn search(
+    design: &Design<'_>,
+    engine: &mut dyn Engine,
+    options: &Options,
+    retry: Retry,
+    observer: Option<Observer<'_>>,
+) -> Result<Found> {
     let start = match &options.start {
         Some(packed) => Some(to_engine(engine, &unpack(design, packed)?)?),
         None => None,
@@ -165,15 +212,15 @@ fn fit_engine(
         }
         let lambda = objective.lambda(&x);
         let first = minimise_and_certify(&mut objective, &lambda, &options.settings)?;
-        let certificate = match &options.start {
+        let looks = match (retry, &options.start) {
+            (Retry::Given(looks), _) => Some(looks),
             // from where the user wants to start, and from nowhere else
-            Some(_) => first,
-            None => look_again(
-                &mut objective,
-                first,
-                &options.settings,
-                Looks::worth(work, parameters),
-            )?,
+            (Retry::Fresh, Some(_)) => None,
+            (Retry::Fresh, None) => Some(Looks::worth(work, parameters)),
+        };
+        let certificate = match looks {
+            None => first,
+            Some(looks) => look_again(&mut objective, first, &options.settings, looks)?,
         };
         let lambda = objective.to_engine(&certificate.lambda)?;
         (certificate, lambda, objective.evaluations())
@@ -185,16 +232,10 @@ fn fit_engine(
             "fixed and random effects fit the response exactly: the likelihood has no maximum",
         ));
     }
-    let estimates = estimates(engine, &lambda)?;
-    Ok(Fit {
-        estimates,
+    Ok(Found {
         certificate,
-        kept: engine.frame().kept.clone(),
+        lambda,
         evaluations,
-        log_weights: engine.frame().log_weights,
-        kind: engine.kind(),
-        reduction_seconds: 0.0,
-        optimisation_seconds: began.elapsed().as_secs_f64(),
     })
 }
 

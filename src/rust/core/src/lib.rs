@@ -24,8 +24,10 @@
 //!
 //! [`design`] -> [`grouping`] -> [`scaling`], [`rank`], [`reader`] -> [`reduction`] -> [`grouped`], or [`crossed`] (each an [`engine::Engine`]) ->
 //! [`params`] -> [`em`], [`optimizer`] -> [`verdict`] -> [`multistart`] -> [`estimates`]; [`fit()`] goes all the way.
-//! [`inference`] is what tests of fixed effects need of a fit. [`memory`] looks ahead, [`parallel`] divides the work.
+//! [`inference`] and [`robust`] are what tests of fixed effects need of a fit. [`streams`] -> [`simulate`], [`resample`] -> [`bootstrap`] go the
+//! same way again with made-up data. [`memory`] looks ahead, [`parallel`] divides the work.
 
+pub mod bootstrap;
 pub mod covstruct;
 pub mod criterion;
 pub mod crossed;
@@ -49,8 +51,11 @@ pub mod params;
 pub mod rank;
 pub mod reader;
 pub mod reduction;
+pub mod resample;
 pub mod robust;
 pub mod scaling;
+pub mod simulate;
+pub mod streams;
 pub mod verdict;
 
 pub use error::{Error, Result};

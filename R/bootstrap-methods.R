@@ -1,0 +1,208 @@
+# What a bootstrap shows of itself.
+
+#' @export
+print.mixedlm_bootstrap <- function(x, digits = max(3L, getOption("digits") - 3L), ...) {
+  words <- c(parametric = "Parametric", residual = "Residual", case = "Case")
+  cat(words[[x$type]], " bootstrap of a mixed model, ", x$R, " replicates, seed ", x$seed, "\n\n", sep = "")
+  table <- boot_table(x)
+  print(table, digits = digits, na.print = "", ...)
+  cat("\n")
+  failed <- x$failed
+  if (failed$count) {
+    cat(failed$count, " of ", x$R, " replicates failed:\n", sep = "")
+    cat(paste0("  ", failed$messages, " x ", names(failed$messages), "\n"), sep = "")
+  } else {
+    cat("No replicate failed.\n")
+  }
+  boundary <- sum(x$outcome == "boundary")
+  if (boundary) {
+    cat(
+      boundary, " (", format(100 * boundary / x$R, digits = 2L),
+      "%) ended on the boundary of the parameter space.\n", sep = ""
+    )
+  }
+  invisible(x)
+}
+
+# A row per statistic: estimate, bias, standard error; where they occur, the share of
+# replicates at zero and the number of those without a value.
+boot_table <- function(x) {
+  t <- x$t
+  sound <- stats::complete.cases(t) | rowSums(is.finite(t)) > 0L
+  valid <- colSums(is.finite(t))
+  centre <- apply(t, 2L, function(v) mean(v[is.finite(v)]))
+  table <- cbind(
+    Estimate = x$t0, Bias = centre - x$t0,
+    `Std. Error` = apply(t, 2L, function(v) stats::sd(v[is.finite(v)]))
+  )
+  zero <- colSums(t == 0, na.rm = TRUE) / pmax(valid, 1L)
+  if (any(zero > 0)) {
+    table <- cbind(table, `At zero` = ifelse(zero > 0, zero, NA))
+  }
+  undefined <- sum(sound) - valid
+  if (any(undefined > 0)) {
+    table <- cbind(table, Undefined = ifelse(undefined > 0, undefined, NA))
+  }
+  rownames(table) <- names(x$t0)
+  table
+}
+
+#' @export
+summary.mixedlm_bootstrap <- function(object, level = 0.95, ...) {
+  limits <- confint(object, level = level, type = "perc")
+  structure(
+    list(
+      table = cbind(boot_table(object)[, 1:3, drop = FALSE], unclass_limits(limits)),
+      level = level, notes = attr(limits, "notes"), boot = object
+    ),
+    class = "summary.mixedlm_bootstrap"
+  )
+}
+
+#' @export
+print.summary.mixedlm_bootstrap <- function(x, digits = max(3L, getOption("digits") - 3L), ...) {
+  print(x$boot, digits = digits)
+  cat("\nPercentile intervals:\n")
+  print(x$table[, -(2:3), drop = FALSE], digits = digits)
+  if (length(x$notes)) {
+    cat(paste0("NA: ", x$notes, ".\n"), sep = "")
+  }
+  invisible(x)
+}
+
+#' @export
+as.data.frame.mixedlm_bootstrap <- function(x, row.names = NULL, optional = TRUE, ...) {
+  out <- as.data.frame(x$t, row.names = row.names, optional = optional)
+  out$.outcome <- x$outcome
+  out
+}
+
+# Covariances of the statistics over replicates that have all of them.
+#' @export
+vcov.mixedlm_bootstrap <- function(object, ...) {
+  stats::cov(object$t, use = "na.or.complete")
+}
+
+# --- plots --------------------------------------------------------------------
+
+#' Plot bootstrap distributions
+#'
+#' A histogram of the replicates of each statistic with a density, the estimate (solid
+#' line) and an interval (dashed lines). Replicates at exactly zero, as those of a standard deviation on the boundary,
+#' are not smoothed: they are a bar of their own with its share, and the density is that of the others.
+#'
+#' @param x,object (`mixedlm_bootstrap`) what [bootstrap()] returned.
+#' @param parm (`character` or `integer`) which statistics; default all.
+#' @param level,type the interval, as in [confint.mixedlm_bootstrap()].
+#' @param ... for `plot()`: passed on to [graphics::hist()]; for `autoplot()`: not used.
+#' @return `plot()`: `x`, invisibly. `autoplot()`: a ggplot.
+#' @export
+#' @examples
+#' fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig")
+#' plot(bootstrap(fit, nsim = 500, seed = 1))
+plot.mixedlm_bootstrap <- function(x, parm = NULL, level = 0.95, type = "perc", ...) {
+  limits <- confint(x, parm, level = level, type = type)
+  names <- rownames(limits)
+  columns <- ceiling(sqrt(length(names)))
+  old <- graphics::par(
+    mfrow = c(ceiling(length(names) / columns), columns), mar = c(4, 4, 2.5, 1)
+  )
+  on.exit(graphics::par(old))
+  for (name in names) {
+    plot_statistic(x, name, limits[name, ], ...)
+  }
+  invisible(x)
+}
+
+plot_statistic <- function(x, name, limits, ...) {
+  t <- x$t[, name]
+  t <- t[is.finite(t)]
+  if (length(t) < 2L) {
+    graphics::plot.new()
+    graphics::title(main = name, sub = "no replicates")
+    return(invisible())
+  }
+  parts <- boot_bins(t)
+  top <- max(parts$bins$density, parts$curve$y)
+  graphics::plot(
+    range(parts$bins$left, parts$bins$right, limits, x$t0[[name]], na.rm = TRUE), c(0, 1.08 * top),
+    type = "n", xlab = "", ylab = "Density", main = name, las = 1L, ...
+  )
+  bins <- parts$bins
+  graphics::rect(bins$left, 0, bins$right, bins$density,
+    col = ifelse(bins$atom, "#E08214", "grey85"), border = "white")
+  graphics::lines(parts$curve, col = "#2166AC", lwd = 1.5)
+  graphics::abline(v = x$t0[[name]], col = "#B2182B", lwd = 1.5)
+  graphics::abline(v = limits, col = "#B2182B", lty = 2L)
+  if (parts$share > 0) {
+    graphics::mtext(paste0(format(100 * parts$share, digits = 2L), "% at zero"),
+      side = 3L, line = 0.1, adj = 0, cex = 0.7, col = "#B35806")
+  }
+}
+
+# Bars and curve of one statistic. The atom at zero is a bar as wide as the others with an area
+# of its share; bars and curve of the rest have the area that remains.
+boot_bins <- function(t) {
+  rest <- t[t != 0]
+  share <- 1 - length(rest) / length(t)
+  curve <- list(x = numeric(), y = numeric())
+  bins <- data.frame(left = numeric(), right = numeric(), density = numeric(), atom = logical())
+  spread <- if (length(rest) > 1L) diff(range(rest)) else 0
+  if (spread > 0) {
+    h <- graphics::hist(rest, breaks = "FD", plot = FALSE)
+    if (length(h$breaks) > 80L) {
+      h <- graphics::hist(rest, breaks = 60L, plot = FALSE)
+    }
+    bins <- data.frame(
+      left = utils::head(h$breaks, -1L), right = h$breaks[-1L],
+      density = h$density * (1 - share), atom = FALSE
+    )
+    smooth <- stats::density(rest, from = min(rest), to = max(rest))
+    curve <- list(x = smooth$x, y = smooth$y * (1 - share))
+  } else if (length(rest)) {
+    bins <- data.frame(left = rest[1L], right = rest[1L], density = 0, atom = FALSE)
+  }
+  if (share > 0) {
+    width <- if (nrow(bins)) bins$right[1L] - bins$left[1L] else 1
+    width <- if (width > 0) width else 1
+    bins <- rbind(bins, data.frame(
+      left = -width / 2, right = width / 2, density = share / width, atom = TRUE
+    ))
+  }
+  list(bins = bins, curve = curve, share = share)
+}
+
+#' @rdname plot.mixedlm_bootstrap
+#' @exportS3Method ggplot2::autoplot
+autoplot.mixedlm_bootstrap <- function(object, parm = NULL, level = 0.95, type = "perc", ...) {
+  limits <- confint(object, parm, level = level, type = type)
+  names <- rownames(limits)
+  parts <- lapply(stats::setNames(names, names), function(name) {
+    t <- object$t[, name]
+    boot_bins(t[is.finite(t)])
+  })
+  named <- function(d, name) if (nrow(d)) cbind(d, statistic = factor(name, names))
+  bins <- do.call(rbind, lapply(names, function(n) named(parts[[n]]$bins, n)))
+  curve <- do.call(rbind, lapply(names, function(n) named(as.data.frame(parts[[n]]$curve), n)))
+  lines <- data.frame(
+    at = c(object$t0[names], limits[, 1L], limits[, 2L]),
+    what = rep(c("estimate", "interval", "interval"), each = length(names)),
+    statistic = factor(rep(names, 3L), names)
+  )
+  lines <- lines[is.finite(lines$at), ]
+  left <- right <- density <- atom <- x <- y <- at <- what <- NULL
+  ggplot2::ggplot() +
+    ggplot2::geom_rect(
+      ggplot2::aes(xmin = left, xmax = right, ymin = 0, ymax = density, fill = atom), bins,
+      colour = "white"
+    ) +
+    ggplot2::geom_line(ggplot2::aes(x = x, y = y), curve, colour = "#2166AC") +
+    ggplot2::geom_vline(ggplot2::aes(xintercept = at, linetype = what), lines, colour = "#B2182B") +
+    ggplot2::facet_wrap("statistic", scales = "free") +
+    ggplot2::scale_fill_manual(
+      values = c(`FALSE` = "grey85", `TRUE` = "#E08214"), labels = c(`FALSE` = "elsewhere", `TRUE` = "at zero"),
+      name = "replicates", guide = if (any(bins$atom)) "legend" else "none"
+    ) +
+    ggplot2::scale_linetype_manual(values = c(estimate = "solid", interval = "dashed"), name = NULL) +
+    ggplot2::labs(x = NULL, y = "Density")
+}
