@@ -24,9 +24,12 @@
 #' | `mixedlm_error_start`, `_free`, `_params` | starting values or masks that do not fit the model |
 #' | `mixedlm_error_memory`, `_perfect_fit`, `_numerical` | the computation cannot be done; the message tells why |
 #' | `mixedlm_error_method`, `mixedlm_error_control`, `mixedlm_error_REML` | that argument cannot be used |
-#' | `mixedlm_error_profile` | an argument of [profile.mixedlm()] cannot be used |
+#' | `mixedlm_error_profile` | an argument of [profile.mixedlm()] cannot be used, or `free` holds the parameter |
 #' | `mixedlm_error_object` | something that is not a fit, or a damaged one |
 #' | `mixedlm_warning_flat`, `_saddle`, `_maxit` | the fit ended with that verdict, see [mixedlm-object] |
+#' | `mixedlm_warning_profile` | a likelihood profile found a lower deviance than the fit, did not reach a cut-off, or stopped early |
+#' | `mixedlm_message_boundary` | intervals that end on the boundary of the parameter space |
+#' | `mixedlm_message_undefined` | correlations without a profile, because an effect does not vary |
 #' | `mixedlm_message_rank` | aliased columns of the fixed effects were left out |
 #' | `mixedlm_message_weights` | rows of weight zero were left out |
 #' | `mixedlm_message_component` | a variance component is a single random effect, which is seldom meant |

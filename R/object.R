@@ -345,7 +345,7 @@ computed_fields <- list(
     }
   },
   summary = function(fit) function(...) summary(fit, ...),
-  profile_re = function(fit) function(...) profile(fit, ...),
+  profile_re = function(fit) function(...) profile_variance(fit, ...),
   random_effects = function(fit) group_effects(fit),
   random_effects_cov = function(fit) group_effects_cov(fit),
   fittedvalues = function(fit) fitted(fit),

@@ -13,9 +13,10 @@ mod session;
 
 use extendr_api::prelude::*;
 use mixedlm_core::fit::{evaluate, fit, profile, variances};
+use mixedlm_core::profile::profiles;
 
 use convert::{Call, Held};
-use results::{evaluation_list, fit_list, profile_list, variance_list};
+use results::{evaluation_list, fit_list, profile_list, profiles_list, variance_list};
 
 /// Fit a model.
 #[extendr]
@@ -35,6 +36,17 @@ fn rs_profile(problem: List, options: List) -> List {
         let points =
             session.run(|stop, observer| profile(design, &call.options, &target, stop, Some(observer)))?;
         Ok(profile_list(&points))
+    })
+}
+
+/// Likelihood profiles of standard deviations, correlations and fixed effects.
+#[extendr]
+fn rs_profiles(problem: List, options: List) -> List {
+    respond(&problem, &options, |call, session| {
+        let (design, request) = (&call.design, call.profiles()?);
+        let result =
+            session.run(|stop, observer| profiles(design, &call.options, &request, stop, Some(observer)))?;
+        Ok(profiles_list(&result))
     })
 }
 
@@ -79,6 +91,7 @@ extendr_module! {
     mod mixedlm;
     fn rs_fit;
     fn rs_profile;
+    fn rs_profiles;
     fn rs_evaluate;
     fn rs_variances;
 }

@@ -36,7 +36,7 @@ pub struct Options {
 }
 
 impl Options {
-    fn making(&self) -> Making {
+    pub(crate) fn making(&self) -> Making {
         Making {
             estimation: self.estimation,
             rank_tolerance: self.rank_tolerance,
@@ -110,7 +110,7 @@ fn em_steps(work: usize) -> usize {
 }
 
 /// Threads cost more than they bring on small data.
-fn threads_for(design: &Design<'_>, threads: usize) -> usize {
+pub(crate) fn threads_for(design: &Design<'_>, threads: usize) -> usize {
     let sizes: Vec<usize> = design
         .factors
         .iter()
@@ -132,7 +132,7 @@ fn threads_for(design: &Design<'_>, threads: usize) -> usize {
 }
 
 /// Fit a model whose data were reduced before.
-fn fit_engine(
+pub(crate) fn fit_engine(
     design: &Design<'_>,
     engine: &mut dyn Engine,
     options: &Options,

@@ -10,7 +10,7 @@ use crate::covstruct::Structure;
 use crate::criterion::{Derivatives, TermShape};
 use crate::error::{Error, Result};
 use crate::linalg::{
-    axpy, block_diagonal, cholesky_in_place, identity, invert_upper, matmul, root_of_sum,
+    axpy, block_diagonal, cholesky_in_place, dot, identity, invert_upper, matmul, root_of_sum,
     semidefinite_cholesky, square_size, transpose,
 };
 
@@ -457,8 +457,9 @@ impl Coordinates {
         (pivoted, x)
     }
 
-    /// The Hessian with respect to the free parameters, `J'H J + 2 (G (x) I)`, column-major.
-    pub fn hessian(&self, x: &[f64], derivatives: &Derivatives) -> Vec<f64> {
+    /// The derivative of Psi, in its basis and the engine's units, with respect to all packed elements, `r x r`
+    /// column-major.
+    fn jacobian(&self, x: &[f64]) -> Vec<f64> {
         let map = |(t, l): (&TermCoordinates, &Vec<f64>)| {
             let len = t.shape.packed_len();
             matmul(
@@ -470,7 +471,28 @@ impl Coordinates {
             )
         };
         let maps: Vec<Vec<f64>> = self.terms.iter().zip(&self.whitened(x)).map(map).collect();
-        let (j, r) = (block_diagonal(&maps), square_size(&derivatives.hessian));
+        block_diagonal(&maps)
+    }
+
+    /// The places of the free parameters among all packed elements.
+    fn free_places(&self) -> Vec<usize> {
+        let all = self.terms.iter().flat_map(|t| &t.free).enumerate();
+        all.filter(|(_, f)| **f).map(|(i, _)| i).collect()
+    }
+
+    /// The derivatives in the free parameters of something whose derivatives in the basis of Psi are known, engine's units.
+    pub fn pull_back(&self, x: &[f64], in_basis: &[f64]) -> Vec<f64> {
+        let (j, r) = (self.jacobian(x), in_basis.len());
+        let places = self.free_places();
+        places
+            .iter()
+            .map(|c| dot(&j[c * r..(c + 1) * r], in_basis))
+            .collect()
+    }
+
+    /// The Hessian with respect to the free parameters, `J'H J + 2 (G (x) I)`, column-major.
+    pub fn hessian(&self, x: &[f64], derivatives: &Derivatives) -> Vec<f64> {
+        let (j, r) = (self.jacobian(x), square_size(&derivatives.hessian));
         let hj = matmul(&derivatives.hessian, &j, r, r, r);
         let mut h = matmul(&transpose(&j, r, r), &hj, r, r, r);
         let mut at = 0;
@@ -478,14 +500,7 @@ impl Coordinates {
             t.shape.structure.add_curvature(t.shape.q, &g, &mut h, r, at);
             at += t.shape.packed_len();
         }
-        let free: Vec<usize> = self
-            .terms
-            .iter()
-            .flat_map(|t| &t.free)
-            .enumerate()
-            .filter(|(_, f)| **f)
-            .map(|(i, _)| i)
-            .collect();
+        let free = self.free_places();
         free.iter()
             .flat_map(|c| free.iter().map(move |i| (*c, *i)))
             .map(|(c, i)| 0.5 * (h[c * r + i] + h[i * r + c]))

@@ -39,7 +39,8 @@ impl Crossed<'_> {
     /// The exact Hessian, or average information.
     pub(super) fn curvature(&self, sources: &[f64], sweep: &Sweep, exact: bool) -> Result<Curvature> {
         let (r, d, p) = (self.directions.len(), self.cells.d, self.frame.p());
-        let n = self.denominator();
+        // nothing is profiled over a residual variance that is held
+        let n = self.scale.map_or(self.denominator(), |_| f64::INFINITY);
         let reml = exact && self.estimation.reml_weight() > 0.0;
         let messages = self.messages(sources, if reml { d } else { 1 })?;
         let weight = if exact { 2.0 } else { 1.0 };
@@ -61,7 +62,7 @@ impl Crossed<'_> {
         if exact {
             axpy(-1.0, &self.traces(sweep)?, &mut hessian);
         }
-        let per_unit = self.state.root.r2 / n;
+        let per_unit = self.residual_variance();
         let root = &self.state.root.r_inverse;
         let beta = |m: &Vec<f64>| -> Vec<f64> {
             let of = |i: usize| (i..p).map(|j| root[j * p + i] * m[j + 1]).sum::<f64>();
