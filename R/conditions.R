@@ -34,6 +34,10 @@
 #' | `mixedlm_warning_nobs` | fits of different numbers of observations are compared |
 #' | `mixedlm_error_bootstrap` | [bootstrap()], or an interval from it, is not defined for the fit, or `FUN` cannot be used |
 #' | `mixedlm_warning_bootstrap` | some replicates of [bootstrap()] failed |
+#' | `mixedlm_error_profile` | an argument of [profile.mixedlm()] cannot be used, or `free` holds the parameter |
+#' | `mixedlm_warning_profile` | a likelihood profile found a lower deviance than the fit, did not reach a cut-off, or stopped early |
+#' | `mixedlm_message_boundary` | intervals that end on the boundary of the parameter space |
+#' | `mixedlm_message_undefined` | correlations without a profile, because an effect does not vary |
 #' | `mixedlm_message_rank` | aliased columns of the fixed effects were left out |
 #' | `mixedlm_message_refit` | REML fits were fitted again by ML to be compared |
 #' | `mixedlm_message_weights` | rows of weight zero were left out |

@@ -83,6 +83,23 @@ engine_profile <- function(fit, term, column, values) {
   )
 }
 
+# Likelihood profiles (ML) of the parameters `which`: places among the standard
+# deviations and correlations `elements`, sigma and the fixed effects.
+engine_profiles <- function(fit, elements, which, cutoff, delta, maxpts, exact) {
+  design <- design_of(fit)
+  options <- engine_options(FALSE, "newton", field(fit, "control"), packed_theta(fit))
+  options <- c(options, list(
+    term = as.integer(elements$term), row = as.integer(elements$row),
+    column = as.integer(elements$column), which = as.integer(which),
+    cutoff = as.double(cutoff), delta = as.double(delta),
+    maxpts = as.integer(maxpts), exact = exact
+  ))
+  problem <- engine_problem(design, lapply(design$terms, `[[`, "free"))
+  answer <- engine_answer(rs_profiles(problem, options), design)
+  answer$ends <- matrix(answer$ends, nrow = 2L)
+  answer
+}
+
 # Criterion, gradient and Hessian in the packed relative factors `theta`.
 engine_evaluate <- function(fit, theta = packed_theta(fit), reml = field(fit, "reml")) {
   design <- design_of(fit)

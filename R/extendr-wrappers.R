@@ -11,6 +11,9 @@ rs_fit <- function(problem, options) .Call(wrap__rs_fit, problem, options)
 # Fit a model once per value of one relative variance that is held there.
 rs_profile <- function(problem, options) .Call(wrap__rs_profile, problem, options)
 
+# Likelihood profiles of standard deviations, correlations and fixed effects.
+rs_profiles <- function(problem, options) .Call(wrap__rs_profiles, problem, options)
+
 # The criterion and its derivatives at given parameters.
 rs_evaluate <- function(problem, options) .Call(wrap__rs_evaluate, problem, options)
 

@@ -352,7 +352,7 @@ computed_fields <- list(
   f_test = function(fit) statsmodels_joint_test(fit, "residual"),
   wald_test = function(fit) statsmodels_joint_test(fit, "normal"),
   wald_test_terms = function(fit) function(...) statsmodels_term_tests(fit, ...),
-  profile_re = function(fit) function(...) profile(fit, ...),
+  profile_re = function(fit) function(...) profile_variance(fit, ...),
   random_effects = function(fit) group_effects(fit),
   random_effects_cov = function(fit) group_effects_cov(fit),
   fittedvalues = function(fit) fitted(fit),

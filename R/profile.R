@@ -1,15 +1,15 @@
-# The likelihood along one variance, as statsmodels' profile_re computes it.
+# profile(): of all parameters as lme4 has it, or along one variance as
+# statsmodels' profile_re computes it.
 
-#' Profile the likelihood along a variance
+#' Likelihood profiles
 #'
-#' Holds one variance at values around its estimate and maximises the
-#' likelihood over everything else. What is held is the variance *relative* to
-#' the residual variance, at evenly spaced values; the residual variance is
-#' estimated anew at each. These are the points and the values of statsmodels'
-#' `profile_re`.
+#' `profile(fit)` gives the profile of every parameter, as lme4's: the standard
+#' deviations and correlations of the random effects, the residual standard
+#' deviation and the fixed effects. With any of statsmodels' arguments it gives
+#' instead the log-likelihood along one variance, as statsmodels' `profile_re`.
 #'
 #' @param fitted (`mixedlm`) a fit.
-#' @param re_ix which variance. For `vtype = "re"` the position of the random
+#' @param re_ix which variance, for statsmodels' profile. For `vtype = "re"` the position of the random
 #'   effect in `cov_re`, *counted from 0*, or its name; slopes on crossed or nested
 #'   factors, which are not in `cov_re`, follow, with the names that they have in
 #'   [summary.mixedlm()]. For `vtype = "vc"` the name of a variance component, or
@@ -19,25 +19,110 @@
 #'   estimate.
 #' @param dist_low,dist_high (`numeric(1)`) how far below and above the estimate to
 #'   go, on the user's scale of the variance.
+#' @param which (`character` or `integer`) which parameters to profile: names, as
+#'   `.sig01` or `sd_(Intercept)|Subject`, or numbers; `"theta_"` for all of the
+#'   random part, sigma included, `"beta_"` for the fixed effects. `NULL`: all.
+#' @param alphamax (`numeric(1)`) each profile goes on until `|zeta|` exceeds
+#'   `sqrt(qchisq(1 - alphamax, k))`, `k` being the number of parameters of the model.
+#' @param maxpts (`integer(1)`) the most points on each side of the estimate.
+#' @param delta (`numeric(1)`) the distance of points in zeta; `NULL` for an eighth
+#'   of the cut-off.
+#' @param signames (`logical(1)`) names `.sig01`, `.sig02`, ..., or `sd_Days|Subject`
+#'   and the like.
 #' @param ... not used.
 #'
-#' @return A matrix of class `mixedlm_profile` with `num_low + 1 + num_high` rows
+#' @details
+#' All profiles are those of the likelihood: a REML fit is first fitted again by
+#' ML. Where a parameter is held at a value and the deviance is minimised over all
+#' others, zeta is the signed root of what the deviance has risen. The minimum is
+#' found by Newton steps with exact derivatives from one reduction of the data, and
+#' the points are joined by cubics with the exact slopes of zeta.
+#'
+#' Standard deviations are followed down to 0 and correlations to -1 and 1, where
+#' they stop whatever zeta is. A singular fit has profiles like any other: a
+#' parameter that is estimated on the boundary has a one-sided one. A correlation
+#' of an effect that does not vary is not defined; it is left out, with a message
+#' of class `mixedlm_message_undefined`. Parameters that `free` holds are left out
+#' too. Profiles that find a lower deviance than the fit, or a point at which the
+#' search did not end, say so by a warning of class `mixedlm_warning_profile`.
+#'
+#' @return
+#' `profile(fit)`: a data frame of class `mixedlm_profiles` with the columns that
+#' lme4's has: `.zeta`, the standard deviations and correlations, `.sigma`, the
+#' fixed effects, and `.par`, the parameter that is held in this row. Its attributes
+#' `forward` and `backward` are splines, in the form that package splines has, of
+#' zeta in the parameter and of the parameter in zeta; `ends` tells why each side
+#' ended (`"cutoff"`, `"boundary"`, `"maxpts"` or `"failed"`). `confint()` makes
+#' intervals from it, [plot][plot.mixedlm_profiles] and `autoplot()` pictures, and
+#' `as.data.frame()` adds the column `.focal`, the value that is held.
+#'
+#' With statsmodels' arguments: a matrix of class `mixedlm_profile` with `num_low + 1 + num_high` rows
 #'   and two columns: the variance (held relative variance times the residual
-#'   variance that was estimated with it) and the log-likelihood. Attributes:
+#'   variance that was estimated with it) and the log-likelihood, restricted for REML. What is held is the variance
+#'   *relative* to the residual variance, at evenly spaced values. Attributes:
 #'   `parameter`, `estimate`, `llf`, `reml`, and `verdict` of each refit.
-#' @section Errors: `mixedlm_error_profile` when `dist_low` reaches below zero, or the variance is not
-#'   one of the model's.
+#' @section Errors: `mixedlm_error_profile` when `dist_low` reaches below zero, when a
+#'   parameter is not one of the model's or held by `free`, and for settings out of range.
+#' @references
+#' Bates D, Maechler M, Bolker B, Walker S (2015). Fitting linear mixed-effects
+#' models using lme4. *Journal of Statistical Software* **67**(1), section 5.1.
+#'
+#' Fritsch FN, Carlson RE (1980). Monotone piecewise cubic interpolation. *SIAM
+#' Journal on Numerical Analysis* **17**, 238-246.
 #' @importFrom stats profile
 #' @export
 #' @examples
 #' fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig")
+#' p <- profile(fit)
+#' p
+#' confint(p)
+#' plot(p)
+#'
+#' # statsmodels' profile_re
 #' p <- profile(fit, 0, "re", dist_low = 10, dist_high = 10)
 #' p
 #' plot(p)
 profile.mixedlm <- function(fitted, re_ix, vtype = "re", num_low = 5,
-                            dist_low = 1, num_high = 5, dist_high = 1, ...) {
+                            dist_low = 1, num_high = 5, dist_high = 1,
+                            which = NULL, alphamax = 0.01, maxpts = 100,
+                            delta = NULL, signames = TRUE, ...) {
   if (...length()) {
     check_no_dots(substitute(list(...))[-1L], names(formals(profile.mixedlm)))
+  }
+  given <- names(match.call())[-(1:2)]
+  if (!missing(re_ix) && names_profiles(re_ix)) {
+    # lme4's second argument
+    if ("which" %in% given) {
+      abort("profile", "`which` is given twice.", argument = "which")
+    }
+    which <- re_ix
+    given <- setdiff(given, "re_ix")
+  }
+  along <- intersect(given, c("re_ix", "vtype", "num_low", "dist_low", "num_high", "dist_high"))
+  if (!length(along)) {
+    return(full_profile(fitted, which, alphamax, maxpts, delta, signames))
+  }
+  other <- intersect(given, c("which", "alphamax", "maxpts", "delta", "signames"))
+  if (length(other)) {
+    abort("profile", paste0(
+      "`", along[1L], "` belongs to statsmodels' profile of one variance, `", other[1L],
+      "` to the profiles of all parameters: give one or the other."
+    ), argument = other[1L])
+  }
+  profile_variance(fitted, re_ix, vtype, num_low, dist_low, num_high, dist_high)
+}
+
+# Whether these are names of parameters of a full profile.
+names_profiles <- function(x) {
+  is.character(x) && length(x) && !anyNA(x) &&
+    all(x %in% c("theta_", "beta_") | grepl("^\\.sig(ma|[0-9]+)$|^(sd|cor)_.*\\|", x))
+}
+
+# statsmodels' profile_re.
+profile_variance <- function(fitted, re_ix, vtype = "re", num_low = 5, dist_low = 1,
+                             num_high = 5, dist_high = 1, ...) {
+  if (...length()) {
+    check_no_dots(substitute(list(...))[-1L], names(formals(profile_variance)))
   }
   if (!is_string(vtype) || !vtype %in% c("re", "vc")) {
     abort("profile", paste0(

@@ -6,6 +6,7 @@ use mixedlm_core::design::{Column, Design, Estimation, Factor, Term};
 use mixedlm_core::fit::{Options, ProfileTarget};
 use mixedlm_core::memory::half_of_machine;
 use mixedlm_core::optimizer::{Method, Settings};
+use mixedlm_core::profile::{self, Parameter, Request};
 use mixedlm_core::{Error, Result};
 
 /// R objects that stay protected while slices of them are in use.
@@ -112,12 +113,18 @@ pub struct Call<'a> {
     /// Whether an adjusted covariance of the fixed effects is asked for.
     pub adjusted: bool,
     target: Option<ProfileTarget>,
+    request: Option<Request>,
 }
 
 impl Call<'_> {
     /// What is to be profiled.
     pub fn profile(&self) -> Result<ProfileTarget> {
         self.target.clone().ok_or_else(|| wrong("profile", "given"))
+    }
+
+    /// Which likelihood profiles are asked for.
+    pub fn profiles(&self) -> Result<Request> {
+        self.request.clone().ok_or_else(|| wrong("which", "given"))
     }
 }
 
@@ -182,11 +189,13 @@ impl Held {
         };
         let options = self.options(&design)?;
         let target = self.target()?;
+        let request = self.request()?;
         Ok(Call {
             design,
             options,
             adjusted: self.options.flag("adjusted"),
             target,
+            request,
         })
     }
 
@@ -219,6 +228,43 @@ impl Held {
             threads: o.count("threads", 1)?.clamp(1, 256),
             max_memory: o.number("max_memory", half_of_machine())?,
         })
+    }
+
+    fn request(&self) -> Result<Option<Request>> {
+        let Some(which) = self.options.integers("which")? else {
+            return Ok(None);
+        };
+        let places = |name: &'static str| -> Result<Vec<usize>> {
+            let given = self.options.integers(name)?.unwrap_or(&[]);
+            let place = |v: &i32| usize::try_from(v - 1).map_err(|_| wrong(name, "numbers from 1"));
+            given.iter().map(place).collect()
+        };
+        let rows_and_columns = places("row")?.into_iter().zip(places("column")?);
+        let element = |(term, (row, column)): (usize, (usize, usize))| {
+            if row == column {
+                Parameter::Sd { term, column }
+            } else {
+                let columns = (row, column);
+                Parameter::Correlation { term, columns }
+            }
+        };
+        Ok(Some(Request {
+            elements: places("term")?
+                .into_iter()
+                .zip(rows_and_columns)
+                .map(element)
+                .collect(),
+            which: which
+                .iter()
+                .map(|w| usize::try_from(w - 1).map_err(|_| wrong("which", "numbers from 1")))
+                .collect::<Result<_>>()?,
+            settings: profile::Settings {
+                cutoff: self.options.number("cutoff", 0.0)?,
+                delta: self.options.number("delta", 0.0)?,
+                max_points: self.options.count("maxpts", 100)?,
+                exact: self.options.flag("exact"),
+            },
+        }))
     }
 
     fn target(&self) -> Result<Option<ProfileTarget>> {

@@ -16,10 +16,11 @@ mod session;
 use extendr_api::prelude::*;
 use mixedlm_core::fit::{evaluate, fit, profile, variances};
 use mixedlm_core::inference::inference;
+use mixedlm_core::profile::profiles;
 use mixedlm_core::robust::{Adjustment, Extent};
 
 use convert::{Call, Held};
-use results::{evaluation_list, fit_list, inference_list, profile_list, variance_list};
+use results::{evaluation_list, fit_list, inference_list, profile_list, profiles_list, variance_list};
 
 /// Fit a model.
 #[extendr]
@@ -39,6 +40,17 @@ fn rs_profile(problem: List, options: List) -> List {
         let points =
             session.run(|stop, observer| profile(design, &call.options, &target, stop, Some(observer)))?;
         Ok(profile_list(&points))
+    })
+}
+
+/// Likelihood profiles of standard deviations, correlations and fixed effects.
+#[extendr]
+fn rs_profiles(problem: List, options: List) -> List {
+    respond(&problem, &options, |call, session| {
+        let (design, request) = (&call.design, call.profiles()?);
+        let result =
+            session.run(|stop, observer| profiles(design, &call.options, &request, stop, Some(observer)))?;
+        Ok(profiles_list(&result))
     })
 }
 
@@ -118,6 +130,7 @@ extendr_module! {
     use bootstrap;
     fn rs_fit;
     fn rs_profile;
+    fn rs_profiles;
     fn rs_evaluate;
     fn rs_variances;
     fn rs_inference;

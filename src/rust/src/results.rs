@@ -7,6 +7,7 @@ use mixedlm_core::error::zeros;
 use mixedlm_core::estimates::fitted;
 use mixedlm_core::fit::{Evaluation, Fit, ProfilePoint};
 use mixedlm_core::inference::{Inference, Sensitivity};
+use mixedlm_core::profile::{Outcome, Profiles};
 use mixedlm_core::Result;
 
 /// A `rows x cols` R matrix of column-major values.
@@ -86,6 +87,42 @@ pub fn profile_list(points: &[ProfilePoint]) -> List {
         scale = column(&|p| p.sigma2),
         criterion = column(&|p| p.criterion),
         verdict = points.iter().map(|p| p.verdict.name()).collect::<Vec<_>>()
+    )
+}
+
+/// Likelihood profiles: one row of `values` per parameter and one column per point, all profiles one after the other.
+pub fn profiles_list(profiles: &Profiles) -> List {
+    let (mut states, mut ends, mut counts) = (Vec::new(), Vec::new(), Vec::new());
+    let mut all = Vec::new();
+    for outcome in &profiles.outcomes {
+        let (state, end, count) = match outcome {
+            Outcome::Profile { points, ends } => {
+                all.extend(points);
+                ("profile", ends.map(|e| e.name()), points.len())
+            }
+            Outcome::Held => ("held", [""; 2], 0),
+            Outcome::Undefined => ("undefined", [""; 2], 0),
+        };
+        states.push(state);
+        ends.extend(end);
+        counts.push(count as i32);
+    }
+    let rows = profiles.estimates.len();
+    let values: Vec<f64> = all.iter().flat_map(|p| p.values.iter().copied()).collect();
+    list!(
+        status = "ok",
+        estimates = profiles.estimates.clone(),
+        deviance = profiles.deviance,
+        verdict = profiles.verdict.name(),
+        evaluations = profiles.evaluations as i32,
+        state = states,
+        ends = ends,
+        count = counts,
+        values = matrix(&values, rows, all.len()),
+        zeta = all.iter().map(|p| p.zeta).collect::<Vec<_>>(),
+        slope = all.iter().map(|p| p.slope).collect::<Vec<_>>(),
+        deviances = all.iter().map(|p| p.deviance).collect::<Vec<_>>(),
+        converged = all.iter().map(|p| p.converged).collect::<Vec<_>>()
     )
 }
 

@@ -160,6 +160,17 @@ pub trait Engine: Criterion {
         Ok(false)
     }
 
+    /// Hold the residual variance (scaled units): derivatives are from here on those of `N log s + r2 / s + log|V|` at
+    /// this s, instead of those of the criterion that is profiled over it (`None`). Values do not change.
+    fn hold_scale(&mut self, sigma2: Option<f64>);
+
+    /// Hold a fixed effect, given by its place among the kept columns, at a value (scaled units): the response becomes
+    /// `y - c x_j`, and X loses column j, until all are estimated again (`None`). For ML only.
+    ///
+    /// # Errors
+    /// [`crate::Error::InvalidInput`] (`"memory"`).
+    fn hold_effect(&mut self, held: Option<(usize, f64)>) -> Result<()>;
+
     /// `N` of the criterion.
     fn denominator(&self) -> f64 {
         self.estimation().denominator(self.frame().n, self.frame().p())

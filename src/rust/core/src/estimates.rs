@@ -33,7 +33,7 @@ pub struct Estimates {
 }
 
 /// Per term the lower-triangular U with `Lambda (user) = U Lambda (engine)`: scaling and whitening together.
-fn units(engine: &dyn Engine) -> Vec<Vec<f64>> {
+pub(crate) fn units(engine: &dyn Engine) -> Vec<Vec<f64>> {
     let frame = engine.frame();
     let root = frame.scaling.w.sqrt();
     let unit = |(t, z): (&Vec<f64>, &Vec<f64>)| -> Vec<f64> {
@@ -46,7 +46,7 @@ fn units(engine: &dyn Engine) -> Vec<Vec<f64>> {
 }
 
 /// `U A U'`.
-fn congruence(u: &[f64], a: &[f64]) -> Vec<f64> {
+pub(crate) fn congruence(u: &[f64], a: &[f64]) -> Vec<f64> {
     let q = square_size(u);
     matmul(&matmul(u, a, q, q, q), &transpose(u, q, q), q, q, q)
 }

@@ -133,7 +133,7 @@ pub(crate) fn threads_for(design: &Design<'_>, threads: usize) -> usize {
 }
 
 /// Fit a model whose data were reduced before.
-fn fit_engine(
+pub(crate) fn fit_engine(
     design: &Design<'_>,
     engine: &mut dyn Engine,
     options: &Options,

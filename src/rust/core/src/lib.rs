@@ -48,6 +48,7 @@ pub mod objective;
 pub mod optimizer;
 pub mod parallel;
 pub mod params;
+pub mod profile;
 pub mod rank;
 pub mod reader;
 pub mod reduction;

@@ -10,7 +10,7 @@ use crate::covstruct::Structure;
 use crate::criterion::{Derivatives, TermShape};
 use crate::error::{Error, Result};
 use crate::linalg::{
-    axpy, block_diagonal, cholesky_in_place, identity, invert_upper, matmul, root_of_sum,
+    axpy, block_diagonal, cholesky_in_place, dot, identity, invert_upper, matmul, root_of_sum,
     semidefinite_cholesky, square_size, transpose,
 };
 
@@ -473,6 +473,16 @@ impl Coordinates {
     pub fn free_places(&self) -> Vec<usize> {
         let all = self.terms.iter().flat_map(|t| &t.free).enumerate();
         all.filter(|(_, f)| **f).map(|(i, _)| i).collect()
+    }
+
+    /// The derivatives in the free parameters of something whose derivatives in the basis of Psi are known, engine's units.
+    pub fn pull_back(&self, x: &[f64], in_basis: &[f64]) -> Vec<f64> {
+        let (j, r) = (self.chain(x), in_basis.len());
+        let places = self.free_places();
+        places
+            .iter()
+            .map(|c| dot(&j[c * r..(c + 1) * r], in_basis))
+            .collect()
     }
 
     /// The Hessian with respect to the free parameters, `J'H J + 2 (G (x) I)`, column-major.

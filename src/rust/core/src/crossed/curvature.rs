@@ -38,14 +38,14 @@ pub(super) struct Curvature {
 impl Crossed<'_> {
     /// The exact Hessian, or average information.
     pub(super) fn curvature(&self, sources: &[f64], sweep: &Sweep, exact: bool) -> Result<Curvature> {
-        let (p, n) = (self.frame.p(), self.denominator());
+        let p = self.frame.p();
         let reml = exact && self.estimation.reml_weight() > 0.0;
         let messages = self.messages(sources, if reml { self.cells.d } else { 1 })?;
         let mut hessian = self.squares_of_hessian(sources, sweep, &messages, exact)?;
         if exact {
             axpy(-1.0, &self.traces(sweep)?, &mut hessian);
         }
-        let per_unit = self.state.root.r2 / n;
+        let per_unit = self.residual_variance();
         let root = &self.state.root.r_inverse;
         let beta = |m: &Vec<f64>| -> Vec<f64> {
             let of = |i: usize| (i..p).map(|j| root[j * p + i] * m[j + 1]).sum::<f64>();
@@ -66,7 +66,9 @@ impl Crossed<'_> {
         messages: &[Vec<f64>],
         exact: bool,
     ) -> Result<Vec<f64>> {
-        let (r, d, n) = (self.directions.len(), self.cells.d, self.denominator());
+        let (r, d) = (self.directions.len(), self.cells.d);
+        // nothing is profiled over a residual variance that is held
+        let n = self.scale.map_or(self.denominator(), |_| f64::INFINITY);
         let reml = exact && self.estimation.reml_weight() > 0.0;
         let weight = if exact { 2.0 } else { 1.0 };
         let mut hessian = vec![0.0; r * r];

@@ -20,7 +20,6 @@ use super::rows::{add_gram, multiply_level};
 use super::solve::Solution;
 use super::Crossed;
 use crate::criterion::{Derivatives, Order};
-use crate::engine::Engine;
 use crate::error::{zeros, Result};
 use crate::linalg::{axpy, dot, identity, invert_general, matmul, symmetric_eigen, transpose};
 use crate::params::{invert_lower, triangular_whitener};
@@ -128,7 +127,7 @@ impl Crossed<'_> {
                 &mut all[range],
             );
         }
-        let scale = (self.denominator() / self.state.root.r2).sqrt();
+        let scale = 1.0 / self.residual_variance().sqrt();
         let mut out = vec![0.0; d];
         for row in all.chunks_exact_mut(d) {
             out[0] = scale * (row[p] - dot(&row[..p], &self.state.gamma));

@@ -17,6 +17,7 @@ mod differences;
 mod elimination;
 mod evaluate;
 mod gram;
+mod held;
 mod layout;
 mod moments;
 mod panels;
@@ -124,6 +125,10 @@ pub struct Crossed<'w> {
     exact: Exact,
     /// What steps are made from.
     stepping: Order,
+    /// The residual variance at which derivatives are taken, where it is held.
+    scale: Option<f64>,
+    /// The data with all fixed effects, while one of them is held.
+    complete: Option<held::Columns>,
 }
 
 impl<'w> Crossed<'w> {
@@ -171,6 +176,8 @@ impl<'w> Crossed<'w> {
                 _ => Order::Average,
             },
             pristine: None,
+            scale: None,
+            complete: None,
             blocks,
             cells,
             layout,
@@ -182,6 +189,11 @@ impl<'w> Crossed<'w> {
             workers,
             pair,
         })
+    }
+
+    /// The residual variance at which derivatives are taken.
+    fn residual_variance(&self) -> f64 {
+        self.scale.unwrap_or(self.state.root.r2 / self.denominator())
     }
 
     /// The number of leading random effects.
@@ -376,6 +388,18 @@ impl Engine for Crossed<'_> {
 
     fn stepping(&self) -> Order {
         self.stepping
+    }
+
+    fn hold_scale(&mut self, sigma2: Option<f64>) {
+        if self.scale != sigma2 {
+            self.state.forget_derivatives();
+            self.scale = sigma2;
+        }
+    }
+
+    fn hold_effect(&mut self, held: Option<(usize, f64)>) -> Result<()> {
+        self.state.forget();
+        self.hold(held)
     }
 
     fn fits_exactly(&mut self) -> Result<bool> {

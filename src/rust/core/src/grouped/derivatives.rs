@@ -12,7 +12,7 @@
 //! ```
 //!
 //! where Omega is 1 for the residual, 1 or 0 (REML or ML) for the fixed effects, and the posterior `P` of each ancestor
-//! for its z. For one level this is Lindstrom and Bates (1988); between levels `M_E`, the derivative of what a subtree tells
+//! for its z; N/r2 is the inverse of the residual variance, or 1/s where that is held at s. For one level this is Lindstrom and Bates (1988); between levels `M_E`, the derivative of what a subtree tells
 //! its parent, is summed on the way back and enters the parent's part of the Hessian.
 
 use std::ops::Range;
@@ -87,7 +87,9 @@ impl Grouped<'_> {
         let mut total = self.sums(&self.pass(order, omega, false))?;
         if order == Order::Hessian {
             let r = self.directions.len();
-            close_hessian(&mut total, r, p, reml_weight, self.denominator());
+            // nothing is profiled over a residual variance that is held
+            let denominator = self.scale.map_or(self.denominator(), |_| f64::INFINITY);
+            close_hessian(&mut total, r, p, reml_weight, denominator);
         }
         Ok(self.collect(total, order))
     }
@@ -131,11 +133,16 @@ impl Grouped<'_> {
         Ok(total)
     }
 
+    /// The residual variance at which derivatives are taken.
+    fn residual_variance(&self) -> f64 {
+        self.scale.unwrap_or(self.root.r2 / self.denominator())
+    }
+
     fn root_coordinates(&self) -> Vec<f64> {
         let p = self.reduced.p();
         let d = p + 1;
         let mut l = vec![0.0; d * d];
-        let scale = (self.denominator() / self.root.r2).sqrt();
+        let scale = 1.0 / self.residual_variance().sqrt();
         for (to, beta) in l.iter_mut().zip(&self.root.beta) {
             *to = -beta * scale;
         }
@@ -173,7 +180,7 @@ impl Grouped<'_> {
         }
         let (r, d) = (self.directions.len(), self.reduced.p() + 1);
         let hessian = mirrored(sums.hessian, r);
-        let per_unit = self.root.r2 / self.denominator();
+        let per_unit = self.residual_variance();
         let r2_gradient = (0..r).map(|j| sums.root[j * d * d] * per_unit).collect();
         let beta_gradient = (0..r)
             .flat_map(|j| self.beta_gradient(&sums.root[j * d * d..(j + 1) * d * d]))
@@ -189,7 +196,7 @@ impl Grouped<'_> {
     /// `d beta = S (M v)_x` for the derivative M of the root's message.
     fn beta_gradient(&self, message: &[f64]) -> Vec<f64> {
         let p = self.reduced.p();
-        let scale = (self.root.r2 / self.denominator()).sqrt();
+        let scale = self.residual_variance().sqrt();
         let in_coordinates = |k: usize| message[(k + 1) * (p + 1)];
         (0..p)
             .map(|i| {

@@ -7,6 +7,7 @@
 
 mod derivatives;
 mod evaluate;
+mod held;
 mod messages;
 mod modes;
 mod moments;
@@ -52,6 +53,10 @@ pub struct Grouped<'w> {
     /// Per inner level the sum over its nodes of the information `R'R` that the last evaluation brought to them.
     incoming: Vec<Vec<f64>>,
     root: Root,
+    /// The residual variance at which derivatives are taken, where it is held.
+    scale: Option<f64>,
+    /// The data with all fixed effects, while one of them is held.
+    complete: Option<held::Columns>,
 }
 
 impl<'w> Grouped<'w> {
@@ -94,6 +99,8 @@ impl<'w> Grouped<'w> {
             pristine: None,
             incoming,
             root: Root::default(),
+            scale: None,
+            complete: None,
         })
     }
 
@@ -218,6 +225,14 @@ impl Engine for Grouped<'_> {
 
     fn kind(&self) -> Kind {
         Kind::Grouped
+    }
+
+    fn hold_scale(&mut self, sigma2: Option<f64>) {
+        self.scale = sigma2;
+    }
+
+    fn hold_effect(&mut self, held: Option<(usize, f64)>) -> Result<()> {
+        self.hold(held)
     }
 
     fn conditional_modes(&self) -> Result<Vec<Vec<f64>>> {

@@ -1,0 +1,392 @@
+//! From the optimum outwards, in steps of zeta.
+
+use crate::error::Result;
+use crate::estimates::{congruence, to_user};
+use crate::linalg::{identity, square_size, symmetric_eigen};
+
+use super::inner::{solve, Solved};
+use super::joint::Joint;
+use super::path::{Parameter, Path};
+
+/// How far to go, and in what steps.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// The walk ends where `|zeta|` reaches this.
+    pub cutoff: f64,
+    /// The distance of points in zeta.
+    pub delta: f64,
+    /// The most points on each side.
+    pub max_points: usize,
+    /// Whether the last point is to have `|zeta| = cutoff` exactly, instead of the first that is not below it.
+    pub exact: bool,
+}
+
+/// Why a side of a profile ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// `|zeta|` reached the cut-off.
+    Cutoff,
+    /// The parameter reached the end of its range (0, -1, 1).
+    Boundary,
+    /// There were as many points as allowed.
+    MaxPoints,
+    /// No minimum was found over the other parameters.
+    Failed,
+}
+
+impl End {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            End::Cutoff => "cutoff",
+            End::Boundary => "boundary",
+            End::MaxPoints => "maxpts",
+            End::Failed => "failed",
+        }
+    }
+}
+
+/// One point of a profile.
+#[derive(Debug, Clone)]
+pub struct Point {
+    /// Signed root of the difference of deviances.
+    pub zeta: f64,
+    /// The derivative of zeta in the held parameter; NaN where it is not defined.
+    pub slope: f64,
+    /// All parameters, user's scale: those of the request, sigma, fixed effects.
+    pub values: Vec<f64>,
+    /// The deviance.
+    pub deviance: f64,
+    /// Whether the minimum over the other parameters was reached.
+    pub converged: bool,
+}
+
+/// A point as the walk sees it.
+#[derive(Clone)]
+struct Node {
+    u: f64,
+    x: Vec<f64>,
+    zeta: f64,
+    /// `d zeta / du`.
+    rate: f64,
+}
+
+/// A step that gained more than this many deltas is taken back.
+const TOO_FAR: f64 = 2.5;
+/// How often a step is shortened.
+const TRIES: usize = 8;
+/// How close zeta comes to the cut-off where it must be exact.
+const EXACT: f64 = 1e-7;
+
+/// The walk along one parameter.
+pub struct Walk<'j, 'e> {
+    pub joint: &'j mut Joint<'e>,
+    pub path: Path,
+    /// The parameters to report: standard deviations and correlations.
+    pub elements: &'j [Parameter],
+    pub settings: Settings,
+    /// The deviance at the optimum.
+    pub lowest: f64,
+    /// The fixed effect that is held, and `(factor, shift)` with `c (engine) = factor (c - shift)`.
+    pub effect: Option<(usize, f64, f64)>,
+}
+
+impl Walk<'_, '_> {
+    /// All points in ascending order, and how the lower and the upper side ended.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub fn run(&mut self, u: f64, x: Vec<f64>) -> Result<(Vec<Point>, [End; 2])> {
+        let (node, point) = self.centre(u, x)?;
+        let (up, upper, ahead) = self.side(vec![node.clone()], 1.0)?;
+        let mut trail: Vec<Node> = ahead.into_iter().collect();
+        trail.push(node);
+        let (down, lower, _) = self.side(trail, -1.0)?;
+        let mut points: Vec<Point> = down.into_iter().rev().collect();
+        points.push(point);
+        points.extend(up);
+        Ok((points, [lower, upper]))
+    }
+
+    /// All parameters at the optimum, user's scale.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub fn estimates(&mut self, full: &[f64]) -> Result<Vec<f64>> {
+        self.joint.value(&self.path.coordinates, full)?;
+        Ok(self.values(full, None))
+    }
+
+    /// The optimum, with the slope of zeta there: the curvature of the profile.
+    fn centre(&mut self, u: f64, x: Vec<f64>) -> Result<(Node, Point)> {
+        let full = self.path.full(&x, u);
+        self.joint.value(&self.path.coordinates, &full)?;
+        let order = self.joint.engine.stepping();
+        let slopes = self.joint.slopes(&self.path.coordinates, order)?;
+        let mut reduced = self.path.reduce(&x, u, &slopes);
+        if let Some((j, factor, _)) = self.effect {
+            let (_, s_jj, own) = self.joint.effect(j, Some(&self.path.coordinates))?;
+            let weight = 2.0 * factor / (s_jj * (2.0 * full[full.len() - 1]).exp());
+            reduced.second = weight * factor;
+            reduced.mixed = own.iter().map(|v| -weight * v).chain([0.0]).collect();
+        }
+        let mut curvature = reduced.second;
+        if !x.is_empty() {
+            let eigen = symmetric_eigen(&reduced.hessian, x.len())?;
+            let least = 1e-12 * eigen.values.iter().fold(0.0f64, |a, v| a.max(v.abs()));
+            for (j, v) in eigen.values.iter().enumerate().filter(|(_, v)| **v > least) {
+                curvature -= crate::linalg::dot(eigen.vector(j), &reduced.mixed).powi(2) / v;
+            }
+        }
+        let rate = if curvature > 1e-10 * reduced.second.abs() {
+            (0.5 * curvature).sqrt()
+        } else {
+            f64::NAN
+        };
+        let point = Point {
+            zeta: 0.0,
+            slope: self.user_slope(u, rate),
+            values: self.values(&full, None),
+            deviance: self.lowest,
+            converged: true,
+        };
+        let node = Node {
+            u,
+            x,
+            zeta: 0.0,
+            rate,
+        };
+        Ok((node, point))
+    }
+
+    fn user_slope(&self, u: f64, rate: f64) -> f64 {
+        rate / self.path.user(u).1
+    }
+
+    /// The points on one side, why it ended, and the first of its nodes. `trail` ends with the optimum.
+    fn side(&mut self, mut trail: Vec<Node>, sign: f64) -> Result<(Vec<Point>, End, Option<Node>)> {
+        let (low, high) = self.path.limits();
+        let limit = if sign > 0.0 { high } else { low };
+        let (mut points, mut first) = (Vec::new(), None);
+        let start = trail[trail.len() - 1].clone();
+        let tau = start.x.last().copied().unwrap_or(0.0);
+        let smallest = self.path.step(tau);
+        if (limit - start.u) * sign <= 1e-9 * smallest {
+            return Ok((points, End::Boundary, first));
+        }
+        let mut step = self.settings.delta / start.rate;
+        if !step.is_finite() {
+            step = smallest;
+        }
+        let mut tries = 0;
+        while points.len() < self.settings.max_points {
+            let last = trail[trail.len() - 1].clone();
+            let room = (limit - last.u) * sign;
+            // what is left behind the next point is not worth another one
+            let ends = step > 0.98 * room;
+            let u = if ends { limit } else { last.u + sign * step };
+            let found = self.at(u, &trail, sign)?;
+            let gained = found
+                .as_ref()
+                .map_or(f64::INFINITY, |(n, _)| (n.zeta - last.zeta) * sign);
+            let converged = found.as_ref().is_some_and(|(_, p)| p.converged);
+            if (!converged || gained > TOO_FAR * self.settings.delta) && tries < TRIES {
+                tries += 1;
+                let shorter = if converged {
+                    (self.settings.delta / gained).clamp(0.1, 0.7)
+                } else {
+                    0.4
+                };
+                step = shorter * step.min(room);
+                continue;
+            }
+            let Some((node, point)) = found else {
+                return Ok((points, End::Failed, first));
+            };
+            tries = 0;
+            points.push(point);
+            if !converged {
+                return Ok((points, End::Failed, first));
+            }
+            first.get_or_insert_with(|| node.clone());
+            if node.zeta.abs() >= self.settings.cutoff - EXACT {
+                if self.settings.exact && node.zeta.abs() > self.settings.cutoff + EXACT {
+                    points.pop();
+                    points.extend(self.refine(last, node, sign)?);
+                }
+                return Ok((points, End::Cutoff, first));
+            }
+            if ends {
+                return Ok((points, End::Boundary, first));
+            }
+            step = self.next_step(&last, &node, sign);
+            trail.push(node);
+        }
+        Ok((points, End::MaxPoints, first))
+    }
+
+    /// The length of the step that is expected to gain delta, or what is missing where the end must be exact.
+    fn next_step(&self, last: &Node, node: &Node, sign: f64) -> f64 {
+        let mut gain = self.settings.delta;
+        let missing = self.settings.cutoff - node.zeta.abs();
+        if self.settings.exact && missing < 1.3 * gain {
+            gain = missing;
+        }
+        let before = (node.u - last.u).abs();
+        // zeta = gain, by its derivative and the change of that
+        let bend = sign * (node.rate - last.rate) / (node.u - last.u);
+        let square = node.rate * node.rate + 2.0 * bend * gain;
+        let mut step = if square > 0.0 {
+            2.0 * gain / (node.rate + square.sqrt())
+        } else {
+            gain / node.rate
+        };
+        if !(node.rate > 0.0 && step.is_finite()) {
+            step = 2.0 * before;
+        }
+        let least = if self.settings.exact { 0.0 } else { 0.2 * before };
+        step.clamp(least, 3.0 * before)
+    }
+
+    /// The best fit with the parameter at `u`, starting from where the last points lead to.
+    fn at(&mut self, u: f64, trail: &[Node], sign: f64) -> Result<Option<(Node, Point)>> {
+        let last = &trail[trail.len() - 1];
+        let mut starts = vec![last.x.clone()];
+        if trail.len() > 1 {
+            starts.push(extrapolate(&trail[trail.len().saturating_sub(3)..], u));
+        }
+        if let Some((j, factor, shift)) = self.effect {
+            self.joint.engine.hold_effect(Some((j, factor * (u - shift))))?;
+        }
+        let solved = solve(self.joint, &self.path, u, starts);
+        let result = match solved {
+            Ok(Some(solved)) => self.report(u, solved, sign).map(Some),
+            Ok(None) => Ok(None),
+            Err(e) => Err(e),
+        };
+        self.joint.engine.hold_effect(None)?;
+        result
+    }
+
+    /// What is known at a solution, at which the engine is.
+    fn report(&mut self, u: f64, solved: Solved, sign: f64) -> Result<(Node, Point)> {
+        let full = self.path.full(&solved.x, u);
+        let values = self.values(&full, Some(u));
+        let mut along = solved.slopes.along;
+        if let Some((j, factor, shift)) = self.effect {
+            self.joint.engine.hold_effect(None)?;
+            self.joint.value(&self.path.coordinates, &full)?;
+            let (beta, s_jj, _) = self.joint.effect(j, None)?;
+            let s = (2.0 * full[full.len() - 1]).exp();
+            along = 2.0 * factor * (factor * (u - shift) - beta) / (s_jj * s);
+        }
+        let zeta = sign * (solved.deviance - self.lowest).max(0.0).sqrt();
+        let rate = along / (2.0 * zeta);
+        let point = Point {
+            zeta,
+            slope: self.user_slope(u, rate),
+            values,
+            deviance: solved.deviance,
+            converged: solved.converged,
+        };
+        let node = Node {
+            u,
+            x: solved.x,
+            zeta,
+            rate,
+        };
+        Ok((node, point))
+    }
+
+    /// The point between two where `|zeta|` is the cut-off.
+    fn refine(&mut self, mut inside: Node, mut outside: Node, sign: f64) -> Result<Option<Point>> {
+        let target = sign * self.settings.cutoff;
+        let mut best = None;
+        for attempt in 0..40 {
+            let mut u = inverse_hermite(&inside, &outside, target);
+            let share = (u - inside.u) / (outside.u - inside.u);
+            if !(share > 0.0 && share < 1.0) || attempt % 8 == 7 {
+                u = 0.5 * (inside.u + outside.u);
+            }
+            let Some((node, point)) = self.at(u, &[outside.clone(), inside.clone()], sign)? else {
+                break;
+            };
+            let missing = (target - node.zeta) * sign;
+            best = Some(point);
+            if missing.abs() <= EXACT || (outside.u - inside.u).abs() <= 1e-14 * u.abs() {
+                break;
+            }
+            if missing > 0.0 {
+                inside = node;
+            } else {
+                outside = node;
+            }
+        }
+        Ok(best)
+    }
+
+    /// All parameters on the user's scale, at the engine's last evaluation, with the value of an effect that it holds.
+    fn values(&self, full: &[f64], held: Option<f64>) -> Vec<f64> {
+        let engine = &*self.joint.engine;
+        let sigma = self.joint.unit * full[full.len() - 1].exp();
+        let lambda = to_user(engine, &self.path.coordinates.lambda(&full[..full.len() - 1]));
+        let psi: Vec<Vec<f64>> = lambda
+            .iter()
+            .map(|l| congruence(l, &identity(square_size(l))))
+            .collect();
+        let element = |term: usize, i: usize, j: usize| psi[term][j * square_size(&psi[term]) + i];
+        let mut values: Vec<f64> = self
+            .elements
+            .iter()
+            .map(|parameter| match parameter {
+                Parameter::Sd { term, column } => sigma * element(*term, *column, *column).sqrt(),
+                Parameter::Correlation {
+                    term,
+                    columns: (a, b),
+                } => {
+                    let size = element(*term, *a, *a).sqrt() * element(*term, *b, *b).sqrt();
+                    (element(*term, *a, *b) / size).clamp(-1.0, 1.0)
+                }
+                Parameter::Sigma | Parameter::Effect(_) => f64::NAN,
+            })
+            .collect();
+        values.push(sigma);
+        let (frame, beta) = (engine.frame(), &engine.root().beta);
+        let user = |(j, b): (&usize, &f64)| {
+            b * (frame.scaling.y / frame.scaling.x[*j]) + frame.scaling.shift * frame.scaling.constant[*j]
+        };
+        let mut effects: Vec<f64> = frame.kept.iter().zip(beta).map(user).collect();
+        if let (Some((j, _, _)), Some(held)) = (self.effect, held) {
+            effects.insert(j, held);
+        }
+        values.extend(effects);
+        values
+    }
+}
+
+/// The polynomial through the last nodes.
+fn extrapolate(trail: &[Node], u: f64) -> Vec<f64> {
+    let mut x = vec![0.0; trail[0].x.len()];
+    for (i, node) in trail.iter().enumerate() {
+        let others = trail.iter().enumerate().filter(|(k, _)| *k != i);
+        let weight: f64 = others.map(|(_, o)| (u - o.u) / (node.u - o.u)).product();
+        crate::linalg::axpy(weight, &node.x, &mut x);
+    }
+    x
+}
+
+/// Where zeta has a value, by the cubic that u is of zeta between two nodes.
+fn inverse_hermite(a: &Node, b: &Node, zeta: f64) -> f64 {
+    let (width, rise) = (b.u - a.u, b.zeta - a.zeta);
+    let t = (zeta - a.zeta) / rise;
+    let slope = |n: &Node| {
+        let s = rise / n.rate;
+        if n.rate.is_finite() && s * width > 0.0 && s.abs() < 3.0 * width.abs() {
+            s
+        } else {
+            width
+        }
+    };
+    let (t2, t3) = (t * t, t * t * t);
+    a.u + width * (3.0 * t2 - 2.0 * t3) + slope(a) * (t3 - 2.0 * t2 + t) + slope(b) * (t3 - t2)
+}
