@@ -22,8 +22,10 @@ rs_variances <- function(problem, options) .Call(wrap__rs_variances, problem, op
 
 # What tests of fixed effects need, at given parameters.
 rs_inference <- function(problem, options) .Call(wrap__rs_inference, problem, options)
+
 # What clusters, the levels of the last factor, contribute to the covariance of the fixed effects.
 rs_robust <- function(problem, options, adjustment, moments) .Call(wrap__rs_robust, problem, options, adjustment, moments)
+
 # Fits of made-up data: one row per replicate.
 rs_bootstrap <- function(problem, options) .Call(wrap__rs_bootstrap, problem, options)
 
