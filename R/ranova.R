@@ -22,12 +22,19 @@
 #' case of it. Components of several columns with one variance are dropped. Fixed effects stay.
 #'
 #' @section Null distributions:
-#' | `method` | |
-#' |---|---|
-#' | `"chibar"` | mixture of chi-square distributions (Self and Liang 1987; Stram and Lee 1994): with one variance and its `k` covariances under test, half `k` and half `k + 1` degrees of freedom. Where one row tests several variances, the mixture of `Df - 1` and `Df` degrees of freedom is taken: their range lies within the half-space in which one of them is positive, so the p-value is too large rather than too small. Asymptotic, and it takes the other variances to be positive. |
-#' | `"exact"` | for a term with one variance: the distribution in finite samples by the spectral representation of Crainiceanu and Ruppert (2004), simulated. Exact when the term is the only one; beside other random terms the approximation of Greven et al. (2008), which takes these as known. Other rows as for `"chibar"`. |
-#' | `"simulated"` | parametric bootstrap: responses from the reduced fit, to which both models are fitted; `p = (1 + #{LRT* >= LRT}) / (nsim + 1)`. Replicates that fail count as `LRT* >= LRT`. |
-#' | `"naive"` | chi-square with `Df` degrees of freedom, as if there were no boundary: p-values about twice as large as they should be. The numbers of lmerTest. |
+#' - `"chibar"`: a mixture of chi-square distributions (Self and Liang 1987; Stram and Lee 1994). With
+#'   one variance and its `k` covariances under test, half `k` and half `k + 1` degrees of freedom. Where a
+#'   row tests several variances, the mixture of `Df - 1` and `Df` degrees of freedom bounds
+#'   the p-value from above: whatever their range is, it lies within the half-space in which one
+#'   of them is positive. Asymptotic, and it takes the other variances to be positive.
+#' - `"exact"`: for a term with one variance the distribution in finite samples, by the
+#'   spectral representation of Crainiceanu and Ruppert (2004), simulated. Exact when the term is the
+#'   only one; beside other random terms the approximation of Greven et al. (2008), which takes these as known.
+#'   Other rows, and terms of more than 2000 effects, as for `"chibar"`.
+#' - `"simulated"`: parametric bootstrap. Both models are fitted to responses made up from the reduced fit;
+#'   `p = (1 + #{LRT* >= LRT}) / (nsim + 1)`. Replicates that fail count as `LRT* >= LRT`.
+#' - `"naive"`: chi-square with `Df` degrees of freedom, as if there were no boundary. The
+#'   p-values are too large, for one variance twice. The numbers of lmerTest.
 #'
 #' The heading of the table says what was taken for which row.
 #'
