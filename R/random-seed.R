@@ -20,7 +20,7 @@ with_local_seed <- function(seed, code) {
   before <- get0(".Random.seed", envir = globalenv(), inherits = FALSE)
   kind <- RNGkind()
   on.exit({
-    RNGkind(kind[1L], kind[2L], kind[3L])
+    suppressWarnings(RNGkind(kind[1L], kind[2L], kind[3L]))
     if (is.null(before)) {
       rm(".Random.seed", envir = globalenv())
     } else {

@@ -6,7 +6,7 @@
 #' lies on the boundary of its range when the term is not there, so the null distribution is not
 #' the usual chi-square; `method` says what is taken for it.
 #'
-#' @param object (`mixedlm`) a fit. Fits of lme4 go to the function of this name of package lmerTest.
+#' @param model (`mixedlm`) a fit. Fits of lme4 go to the function of this name of package lmerTest.
 #' @param method (`character(1)`) the null distribution, see below.
 #' @param nsim (`integer(1)`) number of simulations; default 10000 for `"exact"`, 1000 for `"simulated"`.
 #' @param seed (`integer(1)`) seed of the simulations. With a seed R's random number generator is left
@@ -22,12 +22,19 @@
 #' case of it. Components of several columns with one variance are dropped. Fixed effects stay.
 #'
 #' @section Null distributions:
-#' | `method` | |
-#' |---|---|
-#' | `"chibar"` | mixture of chi-square distributions (Self and Liang 1987; Stram and Lee 1994): with one variance and its `k` covariances under test, half `k` and half `k + 1` degrees of freedom. Where one row tests several variances, the mixture of `Df - 1` and `Df` degrees of freedom is taken: their range lies within the half-space in which one of them is positive, so the p-value is too large rather than too small. Asymptotic, and for variances that are not zero under the null hypothesis otherwise. |
-#' | `"exact"` | for a term with one variance: the distribution in finite samples by the spectral representation of Crainiceanu and Ruppert (2004), simulated. Exact when the term is the only one; beside other random terms the approximation of Greven et al. (2008), which takes these as known. Other rows as for `"chibar"`. |
-#' | `"simulated"` | parametric bootstrap: responses from the reduced fit, to which both models are fitted; `p = (1 + #{LRT* >= LRT}) / (nsim + 1)`. Replicates that fail count as `LRT* >= LRT`. |
-#' | `"naive"` | chi-square with `Df` degrees of freedom, as if there were no boundary: p-values about twice as large as they should be. The numbers of lmerTest. |
+#' - `"chibar"`: a mixture of chi-square distributions (Self and Liang 1987; Stram and Lee 1994). With
+#'   one variance and its `k` covariances under test, half `k` and half `k + 1` degrees of freedom. Where a
+#'   row tests several variances, the mixture of `Df - 1` and `Df` degrees of freedom bounds
+#'   the p-value from above: whatever their range is, it lies within the half-space in which one
+#'   of them is positive. Asymptotic, and it takes the other variances to be positive.
+#' - `"exact"`: for a term with one variance the distribution in finite samples, by the
+#'   spectral representation of Crainiceanu and Ruppert (2004), simulated. Exact when the term is the
+#'   only one; beside other random terms the approximation of Greven et al. (2008), which takes these as known.
+#'   Other rows, and terms of more than 2000 effects, as for `"chibar"`.
+#' - `"simulated"`: parametric bootstrap. Both models are fitted to responses made up from the reduced fit;
+#'   `p = (1 + #{LRT* >= LRT}) / (nsim + 1)`. Replicates that fail count as `LRT* >= LRT`.
+#' - `"naive"`: chi-square with `Df` degrees of freedom, as if there were no boundary. The
+#'   p-values are too large, for one variance twice. The numbers of lmerTest.
 #'
 #' The heading of the table says what was taken for which row.
 #'
@@ -53,21 +60,21 @@
 #' fit <- mixedlm(Weight ~ Time + (Time | Pig), dietox)
 #' ranova(fit)
 #' ranova(mixedlm(Weight ~ Time + (1 | Pig), dietox), method = "exact", seed = 1)
-ranova <- function(object, ...) UseMethod("ranova")
+ranova <- function(model, ...) UseMethod("ranova")
 
 #' @export
-ranova.default <- function(object, ...) hand_over("lmerTest", "ranova", object, ...)
+ranova.default <- function(model, ...) hand_over("lmerTest", "ranova", model, ...)
 
 ranova_methods <- c("chibar", "exact", "simulated", "naive")
 
 #' @rdname ranova
 #' @export
-ranova.mixedlm <- function(object, method = c("chibar", "exact", "simulated", "naive"), nsim = NULL,
+ranova.mixedlm <- function(model, method = c("chibar", "exact", "simulated", "naive"), nsim = NULL,
                            seed = NULL, reduce.terms = TRUE, ...) {
   if (...length()) {
     check_no_dots(substitute(list(...))[-1L], names(formals(ranova.mixedlm)))
   }
-  validate_mixedlm(object)
+  validate_mixedlm(model)
   method <- choose_one(method, ranova_methods, "method")
   nsim <- check_nsim(nsim %||% if (method == "simulated") 1000L else 10000L)
   if (!is_flag(reduce.terms)) {
@@ -75,15 +82,15 @@ ranova.mixedlm <- function(object, method = c("chibar", "exact", "simulated", "n
       "`reduce.terms` must be TRUE or FALSE; found ", describe(reduce.terms), "."
     ), argument = "reduce.terms")
   }
-  check_not_held(object)
+  check_not_held(model)
   check_seed(seed)
-  reductions <- lapply(random_reductions(object, reduce.terms), fit_reduction, fit = object)
+  reductions <- lapply(random_reductions(model, reduce.terms), fit_reduction, fit = model)
   tests <- if (method %in% c("exact", "simulated")) {
-    with_local_seed(seed, lapply(reductions, test_reduction, fit = object, method = method, nsim = nsim))
+    with_local_seed(seed, lapply(reductions, test_reduction, fit = model, method = method, nsim = nsim))
   } else {
-    lapply(reductions, test_reduction, fit = object, method = method)
+    lapply(reductions, test_reduction, fit = model, method = method)
   }
-  ranova_table(object, reductions, tests)
+  ranova_table(model, reductions, tests)
 }
 
 check_nsim <- function(nsim) {

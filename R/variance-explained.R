@@ -8,7 +8,7 @@
 #'
 #' `icc()`: the intraclass correlation coefficient, the share of the random effects in the variance.
 #'
-#' @param object (`mixedlm`) a fit. Other models go to the functions of these names of package performance.
+#' @param model (`mixedlm`) a fit. Other models go to the functions of these names of package performance.
 #' @param by_group (`logical(1)`) whether the share of each grouping factor is given.
 #' @param ... not used.
 #'
@@ -40,18 +40,18 @@
 #' fit <- mixedlm(Weight ~ Time + (Time | Pig), dietox)
 #' r2(fit)
 #' icc(fit)
-r2 <- function(object, ...) UseMethod("r2")
+r2 <- function(model, ...) UseMethod("r2")
 
 #' @export
-r2.default <- function(object, ...) hand_over("performance", "r2", object, ...)
+r2.default <- function(model, ...) hand_over("performance", "r2", model, ...)
 
 #' @rdname r2
 #' @export
-r2.mixedlm <- function(object, ...) {
+r2.mixedlm <- function(model, ...) {
   if (...length()) {
-    check_no_dots(substitute(list(...))[-1L], "object")
+    check_no_dots(substitute(list(...))[-1L], "model")
   }
-  v <- variance_parts(object)
+  v <- variance_parts(model)
   total <- v$fixed + sum(v$random) + v$residual
   structure(list(
     R2_marginal = v$fixed / total, R2_conditional = (v$fixed + sum(v$random)) / total,
@@ -68,23 +68,23 @@ print.mixedlm_r2 <- function(x, digits = 3L, ...) {
 
 #' @rdname r2
 #' @export
-icc <- function(object, ...) UseMethod("icc")
+icc <- function(model, ...) UseMethod("icc")
 
 #' @export
-icc.default <- function(object, ...) hand_over("performance", "icc", object, ...)
+icc.default <- function(model, ...) hand_over("performance", "icc", model, ...)
 
 #' @rdname r2
 #' @export
-icc.mixedlm <- function(object, by_group = FALSE, ...) {
+icc.mixedlm <- function(model, by_group = FALSE, ...) {
   if (...length()) {
-    check_no_dots(substitute(list(...))[-1L], c("object", "by_group"))
+    check_no_dots(substitute(list(...))[-1L], c("model", "by_group"))
   }
   if (!is_flag(by_group)) {
     abort("argument", paste0(
       "`by_group` must be TRUE or FALSE; found ", describe(by_group), "."
     ), argument = "by_group")
   }
-  v <- variance_parts(object)
+  v <- variance_parts(model)
   random <- sum(v$random)
   if (by_group) {
     return(data.frame(

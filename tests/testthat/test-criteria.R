@@ -136,7 +136,7 @@ test_that("cAIC4 has the same trace of H, and half of one term of the correction
     list(diameter ~ 1 + (1 | plate) + (1 | sample), plain_data("Penicillin", "lme4"))
   )
   for (model in models) {
-    for (reml in c(TRUE, FALSE)) {
+    for (reml in c(TRUE, if (nrow(model[[2L]]) < 100) FALSE)) {
       fit <- mixedlm(model[[1L]], model[[2L]], REML = reml)
       theirs <- tight_lmer(model[[1L]], model[[2L]], reml)
       expect_equal(cAIC(fit)$rho, sum(hatvalues(theirs)), tolerance = 1e-5)

@@ -25,13 +25,13 @@ likelihood_on_scale <- function(fit, scale) {
 }
 
 some_pigs <- function() {
-  d <- dietox[dietox$Pig %in% unique(dietox$Pig)[1:14], ]
+  d <- dietox[dietox$Pig %in% unique(dietox$Pig)[1:8], ]
   d[-c(3, 30, 31), ]
 }
 
 scale_fits <- list(
-  slopes = function(reml) mixedlm(Reaction ~ Days + (Days | Subject), plain_data("sleepstudy", "lme4"), REML = reml),
-  weighted = function(reml) mixedlm(Reaction ~ Days + (Days | Subject), unbalanced(), REML = reml, weights = w),
+  slopes = function(reml) mixedlm(Reaction ~ Days + (Days | Subject), plain_data("sleepstudy", "lme4")[1:90, ], REML = reml),
+  weighted = function(reml) mixedlm(Reaction ~ Days + (Days | Subject), unbalanced()[1:90, ], REML = reml, weights = w),
   diagonal = function(reml) {
     mixedlm(Weight ~ Time, some_pigs(), groups = "Pig", re_formula = ~Time, free = "diagonal", REML = reml)
   },
