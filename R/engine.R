@@ -95,6 +95,52 @@ engine_condvar <- function(fit) {
   lapply(answer$variances, function(v) v * field(fit, "scale"))
 }
 
+# What tests of fixed effects need, at the fit's parameters, in the units of the
+# data:
+#
+# satterthwaite: `derivatives` of the covariance of the fixed effects (p x p x
+#   k) in k coordinates of the variance parameters, and the `covariance` (k x k) of
+#   their estimates by the observed information;
+# kenward_roger: the same by the expected information of REML, and `vcov`, the
+#   adjusted covariance; only with `adjusted`;
+# traces, products: tr(V^-1 G_d), tr(V^-1 G_d V^-1 G_e) for the elements d, e of Psi
+#   (psi_elements()), with V relative to sigma^2 and G_d its derivative;
+# xx: S X'V^-1 G_d V^-1 X S with S = (X'V^-1X)^-1, p x p x r.
+#
+# Only the product of derivatives and covariance has a meaning of its own: the
+# coordinates are the engine's, the last one being log(sigma^2).
+engine_inference <- function(fit, adjusted = FALSE) {
+  design <- design_of(fit)
+  options <- engine_options(
+    field(fit, "reml"), "newton", field(fit, "control"), packed_theta(fit)
+  )
+  options$adjusted <- adjusted
+  problem <- engine_problem(design, lapply(design$terms, `[[`, "free"))
+  answer <- engine_answer(rs_inference(problem, options), design)
+  names <- names(field(fit, "fe_params"))
+  estimated <- which(!names %in% field(fit, "columns")[!is.na(design$held)])
+  full <- function(a) {
+    dims <- dim(a)
+    dims[1:2] <- length(names)
+    out <- array(0, dims)
+    if (length(dims) == 3L) {
+      out[estimated, estimated, ] <- a
+    } else {
+      out[estimated, estimated] <- a
+    }
+    dimnames(out)[1:2] <- list(names, names)
+    out
+  }
+  parts <- function(x) list(derivatives = full(x$derivatives), covariance = x$covariance)
+  list(
+    satterthwaite = parts(answer$satterthwaite),
+    kenward_roger = if (adjusted) {
+      c(parts(answer$kenward_roger), list(vcov = full(answer$adjusted)))
+    },
+    traces = answer$traces, products = answer$products, xx = full(answer$xx)
+  )
+}
+
 # The design that a fit was made from, built again from its frame.
 design_of <- function(fit) {
   design <- build_design(field(fit, "parsed"), field(fit, "frame"), field(fit, "contrasts"))

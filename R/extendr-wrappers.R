@@ -17,4 +17,7 @@ rs_evaluate <- function(problem, options) .Call(wrap__rs_evaluate, problem, opti
 # Conditional covariances of the random effects at given parameters.
 rs_variances <- function(problem, options) .Call(wrap__rs_variances, problem, options)
 
+# What tests of fixed effects need, at given parameters.
+rs_inference <- function(problem, options) .Call(wrap__rs_inference, problem, options)
+
 # nolint end

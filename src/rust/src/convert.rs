@@ -103,6 +103,8 @@ pub struct Call<'a> {
     pub design: Design<'a>,
     /// The settings.
     pub options: Options,
+    /// Whether an adjusted covariance of the fixed effects is asked for.
+    pub adjusted: bool,
     target: Option<ProfileTarget>,
 }
 
@@ -172,6 +174,7 @@ impl Held {
         Ok(Call {
             design,
             options,
+            adjusted: self.options.flag("adjusted"),
             target,
         })
     }

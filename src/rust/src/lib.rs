@@ -13,9 +13,10 @@ mod session;
 
 use extendr_api::prelude::*;
 use mixedlm_core::fit::{evaluate, fit, profile, variances};
+use mixedlm_core::inference::inference;
 
 use convert::{Call, Held};
-use results::{evaluation_list, fit_list, profile_list, variance_list};
+use results::{evaluation_list, fit_list, inference_list, profile_list, variance_list};
 
 /// Fit a model.
 #[extendr]
@@ -58,6 +59,16 @@ fn rs_variances(problem: List, options: List) -> List {
     })
 }
 
+/// What tests of fixed effects need, at given parameters.
+#[extendr]
+fn rs_inference(problem: List, options: List) -> List {
+    respond(&problem, &options, |call, session| {
+        let (design, adjusted) = (&call.design, call.adjusted);
+        let result = session.run(|stop, _| inference(design, &call.options, adjusted, stop))?;
+        Ok(inference_list(&result))
+    })
+}
+
 /// Convert, run, and say how it went.
 fn respond(
     problem: &List,
@@ -81,4 +92,5 @@ extendr_module! {
     fn rs_profile;
     fn rs_evaluate;
     fn rs_variances;
+    fn rs_inference;
 }

@@ -6,6 +6,7 @@ use mixedlm_core::engine::Kind;
 use mixedlm_core::error::zeros;
 use mixedlm_core::estimates::fitted;
 use mixedlm_core::fit::{Evaluation, Fit, ProfilePoint};
+use mixedlm_core::inference::{Inference, Sensitivity};
 use mixedlm_core::Result;
 
 /// A `rows x cols` R matrix of column-major values.
@@ -112,4 +113,36 @@ pub fn variance_list(design: &Design<'_>, variances: &[Vec<f64>]) -> List {
         ))
     });
     list!(status = "ok", variances = List::from_values(arrays))
+}
+
+/// `p x p` matrices as one array.
+fn stacked(matrices: &[Vec<f64>]) -> Robj {
+    let p = matrices
+        .first()
+        .map_or(0, |m| (m.len() as f64).sqrt().round() as usize);
+    let array = RMatrix3D::new_matrix3d(p, p, matrices.len(), |i, j, k| matrices[k][j * p + i]);
+    Robj::from(array)
+}
+
+/// What tests of fixed effects need.
+pub fn inference_list(result: &Inference) -> List {
+    let sensitivity = |s: &Sensitivity| -> List {
+        list!(
+            derivatives = stacked(&s.derivatives),
+            covariance = square(&s.covariance)
+        )
+    };
+    let (kenward_roger, adjusted) = match &result.kenward_roger {
+        None => (Robj::from(()), Robj::from(())),
+        Some((s, phi)) => (sensitivity(s).into(), square(phi)),
+    };
+    list!(
+        status = "ok",
+        satterthwaite = sensitivity(&result.satterthwaite),
+        kenward_roger = kenward_roger,
+        adjusted = adjusted,
+        traces = result.traces.clone(),
+        products = square(&result.products),
+        xx = stacked(&result.information)
+    )
 }

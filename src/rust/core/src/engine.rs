@@ -67,6 +67,21 @@ pub struct Root {
     pub r2: f64,
 }
 
+/// What the distribution of the estimated fixed effects is judged by, at one value of Psi: with `G_d` the derivative of V in
+/// the direction d of Psi, in the engine's units; fixed effects in the coordinates in which `X'V^-1X` is the identity
+/// ([`Root::r_inverse`]).
+#[derive(Debug, Clone)]
+pub struct Moments {
+    /// Per term the symmetric `q x q` derivative of `log|V|`: `tr(V^-1 G_d)` is its sum over the elements of d.
+    pub traces: Vec<Vec<f64>>,
+    /// `tr(V^-1 G_d V^-1 G_e)`, `r x r`.
+    pub products: Vec<f64>,
+    /// Per direction `X'V^-1 G_d V^-1 X`, `p x p`.
+    pub first: Vec<Vec<f64>>,
+    /// Per pair `(0, 0), (0, 1), (1, 1), ...` the symmetric part of `X'V^-1 G_d V^-1 G_e V^-1 X`, `p x p`.
+    pub second: Vec<Vec<f64>>,
+}
+
 /// Which engine ran, and why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -120,6 +135,12 @@ pub trait Engine: Criterion {
     /// # Errors
     /// [`crate::Error::Numerical`], [`crate::Error::Interrupted`].
     fn conditional_variances(&mut self) -> Result<Vec<Vec<f64>>>;
+
+    /// What tests of fixed effects need, at the last evaluation.
+    ///
+    /// # Errors
+    /// [`crate::Error::InvalidInput`] (`"memory"`), [`crate::Error::Numerical`], [`crate::Error::Interrupted`].
+    fn moments(&mut self) -> Result<Moments>;
 
     /// Per term a Lambda to start from, where the engine has a better one than the noise of a level; scaled units.
     fn start(&self) -> Option<Vec<Vec<f64>>> {

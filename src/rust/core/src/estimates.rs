@@ -70,6 +70,35 @@ pub fn to_user(engine: &dyn Engine, lambda: &[Vec<f64>]) -> Vec<Vec<f64>> {
     lambda.iter().zip(units(engine)).map(convert).collect()
 }
 
+/// The upper-triangular factor of `S = (X'V^-1X)^-1` in the user's units: S is this times its transpose.
+pub fn fixed_root(engine: &dyn Engine) -> Vec<f64> {
+    let (frame, p) = (engine.frame(), engine.frame().p());
+    let root = frame.scaling.w.sqrt();
+    let unit = |i: usize| frame.scaling.x[frame.kept[i]] * root;
+    let all = engine.root().r_inverse.iter().enumerate();
+    all.map(|(k, v)| v / unit(k % p)).collect()
+}
+
+/// The map from the user's coordinates of Psi to the engine's, `r x r`: `Psi (engine) = U^-1 Psi (user) U^-T`.
+///
+/// # Errors
+/// [`Error::Numerical`].
+pub fn basis_to_engine(engine: &dyn Engine) -> Result<Vec<f64>> {
+    let blocks = engine
+        .shapes()
+        .iter()
+        .zip(units(engine))
+        .map(|(shape, u)| {
+            Ok(congruence_map(
+                shape.structure,
+                shape.q,
+                &invert_lower(&u, shape.q)?,
+            ))
+        })
+        .collect::<Result<Vec<_>>>()?;
+    Ok(block_diagonal(&blocks))
+}
+
 /// Everything at the factors `lambda` (engine's units).
 ///
 /// # Errors
@@ -79,27 +108,15 @@ pub fn estimates(engine: &mut dyn Engine, lambda: &[Vec<f64>]) -> Result<Estimat
     let derivatives = engine.derivatives(Order::Hessian)?;
     let units = units(engine);
     let user = to_user(engine, lambda);
+    let map = basis_to_engine(engine)?;
     let (frame, root) = (engine.frame(), engine.root());
     let (scaling, p) = (&frame.scaling, frame.p());
     let kept = &frame.kept;
     let beta: Vec<f64> = (0..p)
         .map(|j| root.beta[j] * (scaling.y / scaling.x[kept[j]]) + scaling.shift * scaling.constant[kept[j]])
         .collect();
-    let mut beta_covariance = vec![0.0; p * p];
-    for (k, column) in root.r_inverse.chunks_exact(p.max(1)).enumerate() {
-        for j in 0..=k {
-            axpy(
-                column[j],
-                &column[..=k],
-                &mut beta_covariance[j * p..j * p + k + 1],
-            );
-        }
-    }
-    for j in 0..p {
-        for i in 0..p {
-            beta_covariance[j * p + i] /= scaling.x[kept[i]] * scaling.x[kept[j]] * scaling.w;
-        }
-    }
+    let fixed = fixed_root(engine);
+    let beta_covariance = matmul(&fixed, &transpose(&fixed, p, p), p, p, p);
     let denominator = engine.denominator();
     let r2 = root.r2 * scaling.w * scaling.y * scaling.y;
     let sigma2 = r2 / denominator;
@@ -129,7 +146,7 @@ pub fn estimates(engine: &mut dyn Engine, lambda: &[Vec<f64>]) -> Result<Estimat
         })
         .collect();
     let beta_units: Vec<f64> = kept.iter().map(|j| scaling.y / scaling.x[*j]).collect();
-    let derivatives = rescale(derivatives, engine.shapes(), &units, per_unit, &beta_units)?;
+    let derivatives = rescale(derivatives, engine.shapes(), &units, &map, per_unit, &beta_units)?;
     Ok(Estimates {
         beta,
         beta_covariance,
@@ -156,24 +173,23 @@ pub fn conditional_variances_in_user_units(engine: &mut dyn Engine) -> Result<Ve
     Ok(variances.iter().zip(units(engine)).map(convert).collect())
 }
 
-/// Derivatives with respect to Psi in user's units: `Psi (engine) = U^-1 Psi (user) U^-T`.
+/// Derivatives with respect to Psi in user's units.
 fn rescale(
     derivatives: Derivatives,
     shapes: &[TermShape],
     units: &[Vec<f64>],
+    map: &[f64],
     per_unit: f64,
     beta_units: &[f64],
 ) -> Result<Derivatives> {
-    let (mut blocks, mut gradient) = (Vec::new(), Vec::new());
+    let mut gradient = Vec::new();
     for ((shape, u), g) in shapes.iter().zip(units).zip(&derivatives.gradient) {
         let inverse = invert_lower(u, shape.q)?;
         gradient.push(congruence(&transpose(&inverse, shape.q, shape.q), g));
-        blocks.push(congruence_map(shape.structure, shape.q, &inverse));
     }
-    let map = block_diagonal(&blocks);
-    let r = square_size(&map);
-    let mapped = matmul(&derivatives.hessian, &map, r, r, r);
-    let mut hessian = matmul(&transpose(&map, r, r), &mapped, r, r, r);
+    let r = square_size(map);
+    let mapped = matmul(&derivatives.hessian, map, r, r, r);
+    let mut hessian = matmul(&transpose(map, r, r), &mapped, r, r, r);
     for j in 0..r {
         for i in 0..j {
             let mean = 0.5 * (hessian[j * r + i] + hessian[i * r + j]);
@@ -181,9 +197,9 @@ fn rescale(
         }
     }
     let p = beta_units.len();
-    let mut r2_gradient = matmul(&derivatives.r2_gradient, &map, 1, r, r);
+    let mut r2_gradient = matmul(&derivatives.r2_gradient, map, 1, r, r);
     r2_gradient.iter_mut().for_each(|v| *v *= per_unit);
-    let mut beta_gradient = matmul(&derivatives.beta_gradient, &map, p, r, r);
+    let mut beta_gradient = matmul(&derivatives.beta_gradient, map, p, r, r);
     beta_gradient
         .iter_mut()
         .enumerate()

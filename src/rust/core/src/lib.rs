@@ -24,7 +24,7 @@
 //!
 //! [`design`] -> [`grouping`] -> [`scaling`], [`rank`], [`reader`] -> [`reduction`] -> [`grouped`], or [`crossed`] (each an [`engine::Engine`]) ->
 //! [`params`] -> [`em`], [`optimizer`] -> [`verdict`] -> [`multistart`] -> [`estimates`]; [`fit()`] goes all the way.
-//! [`memory`] looks ahead, [`parallel`] divides the work.
+//! [`inference`] is what tests of fixed effects need of a fit. [`memory`] looks ahead, [`parallel`] divides the work.
 
 pub mod covstruct;
 pub mod criterion;
@@ -37,6 +37,7 @@ pub mod estimates;
 pub mod fit;
 pub mod grouped;
 pub mod grouping;
+pub mod inference;
 pub mod linalg;
 pub mod memory;
 pub mod multistart;

@@ -457,20 +457,27 @@ impl Coordinates {
         (pivoted, x)
     }
 
-    /// The Hessian with respect to the free parameters, `J'H J + 2 (G (x) I)`, column-major.
-    pub fn hessian(&self, x: &[f64], derivatives: &Derivatives) -> Vec<f64> {
+    /// The derivative of the coordinates of Psi in the engine's basis with respect to all packed parameters, `r x r`
+    /// column-major (row: direction, column: parameter).
+    pub fn chain(&self, x: &[f64]) -> Vec<f64> {
         let map = |(t, l): (&TermCoordinates, &Vec<f64>)| {
             let len = t.shape.packed_len();
-            matmul(
-                &t.basis_map(),
-                &t.shape.structure.jacobian(t.shape.q, l),
-                len,
-                len,
-                len,
-            )
+            let jacobian = t.shape.structure.jacobian(t.shape.q, l);
+            matmul(&t.basis_map(), &jacobian, len, len, len)
         };
         let maps: Vec<Vec<f64>> = self.terms.iter().zip(&self.whitened(x)).map(map).collect();
-        let (j, r) = (block_diagonal(&maps), square_size(&derivatives.hessian));
+        block_diagonal(&maps)
+    }
+
+    /// The places of the free parameters among all.
+    pub fn free_places(&self) -> Vec<usize> {
+        let all = self.terms.iter().flat_map(|t| &t.free).enumerate();
+        all.filter(|(_, f)| **f).map(|(i, _)| i).collect()
+    }
+
+    /// The Hessian with respect to the free parameters, `J'H J + 2 (G (x) I)`, column-major.
+    pub fn hessian(&self, x: &[f64], derivatives: &Derivatives) -> Vec<f64> {
+        let (j, r) = (self.chain(x), square_size(&derivatives.hessian));
         let hj = matmul(&derivatives.hessian, &j, r, r, r);
         let mut h = matmul(&transpose(&j, r, r), &hj, r, r, r);
         let mut at = 0;
@@ -478,14 +485,7 @@ impl Coordinates {
             t.shape.structure.add_curvature(t.shape.q, &g, &mut h, r, at);
             at += t.shape.packed_len();
         }
-        let free: Vec<usize> = self
-            .terms
-            .iter()
-            .flat_map(|t| &t.free)
-            .enumerate()
-            .filter(|(_, f)| **f)
-            .map(|(i, _)| i)
-            .collect();
+        let free = self.free_places();
         free.iter()
             .flat_map(|c| free.iter().map(move |i| (*c, *i)))
             .map(|(c, i)| 0.5 * (h[c * r + i] + h[i * r + c]))

@@ -38,26 +38,10 @@ pub(super) struct Curvature {
 impl Crossed<'_> {
     /// The exact Hessian, or average information.
     pub(super) fn curvature(&self, sources: &[f64], sweep: &Sweep, exact: bool) -> Result<Curvature> {
-        let (r, d, p) = (self.directions.len(), self.cells.d, self.frame.p());
-        let n = self.denominator();
+        let (p, n) = (self.frame.p(), self.denominator());
         let reml = exact && self.estimation.reml_weight() > 0.0;
-        let messages = self.messages(sources, if reml { d } else { 1 })?;
-        let weight = if exact { 2.0 } else { 1.0 };
-        let mut hessian = vec![0.0; r * r];
-        for s in 0..if reml { d } else { 1 } {
-            axpy(weight, &self.forms(sources, s, sweep)?, &mut hessian);
-        }
-        for e in 0..r {
-            for f in 0..r {
-                let (m, k) = (&messages[e], &messages[f]);
-                let mut part = -weight * dot(&m[1..d], &k[1..d]) - m[0] * k[0] / n;
-                if reml {
-                    let inner = |j: usize| j * d + 1..(j + 1) * d;
-                    part -= (1..d).map(|j| dot(&m[inner(j)], &k[inner(j)])).sum::<f64>();
-                }
-                hessian[e * r + f] += part;
-            }
-        }
+        let messages = self.messages(sources, if reml { self.cells.d } else { 1 })?;
+        let mut hessian = self.squares_of_hessian(sources, sweep, &messages, exact)?;
         if exact {
             axpy(-1.0, &self.traces(sweep)?, &mut hessian);
         }
@@ -74,34 +58,61 @@ impl Crossed<'_> {
         })
     }
 
-    /// `x_E'W x_F` for all pairs of directions, of one column of the sources.
-    fn forms(&self, sources: &[f64], s: usize, sweep: &Sweep) -> Result<Vec<f64>> {
-        let (r, d, layout) = (self.directions.len(), self.cells.d, &self.layout);
-        let mut forms = vec![0.0; r * r];
+    /// The Hessian, or average information, but for `tr(W E W F)`.
+    pub(super) fn squares_of_hessian(
+        &self,
+        sources: &[f64],
+        sweep: &Sweep,
+        messages: &[Vec<f64>],
+        exact: bool,
+    ) -> Result<Vec<f64>> {
+        let (r, d, n) = (self.directions.len(), self.cells.d, self.denominator());
+        let reml = exact && self.estimation.reml_weight() > 0.0;
+        let weight = if exact { 2.0 } else { 1.0 };
+        let mut hessian = vec![0.0; r * r];
+        for s in 0..if reml { d } else { 1 } {
+            axpy(weight, &self.forms(sources, s..s + 1, sweep)?, &mut hessian);
+        }
+        for e in 0..r {
+            for f in 0..r {
+                let (m, k) = (&messages[e], &messages[f]);
+                let mut part = -weight * dot(&m[1..d], &k[1..d]) - m[0] * k[0] / n;
+                if reml {
+                    let inner = |j: usize| j * d + 1..(j + 1) * d;
+                    part -= (1..d).map(|j| dot(&m[inner(j)], &k[inner(j)])).sum::<f64>();
+                }
+                hessian[e * r + f] += part;
+            }
+        }
+        Ok(hessian)
+    }
+
+    /// `x_E'W z_F` for all pairs of directions and of some columns of the sources; the columns of a direction stand together.
+    pub(super) fn forms(&self, sources: &[f64], columns: Range<usize>, sweep: &Sweep) -> Result<Vec<f64>> {
+        let (d, wide, layout) = (self.cells.d, columns.len(), &self.layout);
+        let r = self.directions.len() * wide;
+        let mut forms = zeros(r * r, "the derivatives")?;
         let mut rest = zeros(layout.m * r, "the derivatives")?;
         let (mut leading, mut of_leading) = (Vec::new(), Vec::new());
         for (b, block) in self.blocks.iter().enumerate() {
-            let own: Vec<usize> = (0..r).filter(|e| self.directions[*e].block == b).collect();
+            self.workers.check()?;
+            let directions = (0..self.directions.len()).filter(|e| self.directions[*e].block == b);
+            let own: Vec<usize> = directions.flat_map(|e| e * wide..(e + 1) * wide).collect();
             let (q, w) = (block.q, own.len());
             let (mut x, mut y) = (vec![0.0; q * w], vec![0.0; q * w]);
-            let mut squares = vec![0.0; w * w];
+            let mut squares = zeros(w * w, "the derivatives")?;
             for level in 0..block.levels {
                 let first = self.place(b, level);
                 x.fill(0.0);
-                for (e, direction) in own.iter().enumerate() {
-                    for (i, j) in &self.directions[*direction].pairs {
-                        x[i * w + e] += sources[(first + j) * d + s];
+                for (e, direction) in own.iter().step_by(wide).enumerate() {
+                    for (i, j) in &self.directions[direction / wide].pairs {
+                        let from = &sources[(first + j) * d..][columns.clone()];
+                        axpy(1.0, from, &mut x[i * w + e * wide..][..wide]);
                     }
                 }
                 if b == 0 {
-                    multiply_level(
-                        &sweep.h[level * q * q..(level + 1) * q * q],
-                        q,
-                        false,
-                        &x,
-                        w,
-                        &mut y,
-                    );
+                    let h = &sweep.h[level * q * q..(level + 1) * q * q];
+                    multiply_level(h, q, false, &x, w, &mut y);
                     for (x, y) in x.chunks_exact(w).zip(y.chunks_exact(w)) {
                         for (column, v) in squares.chunks_exact_mut(w).zip(y) {
                             axpy(*v, x, column);
@@ -128,22 +139,24 @@ impl Crossed<'_> {
                 of_leading = own;
             }
         }
-        self.subtract_leading(&leading, &of_leading, sweep, &mut rest)?;
+        self.subtract_leading(&leading, &of_leading, sweep, &mut rest, r)?;
         self.panels.forward(layout, &mut rest, r);
-        let mut squares = vec![0.0; r * r];
+        let mut squares = zeros(r * r, "the derivatives")?;
         add_gram(&rest, r, &mut squares);
         axpy(-1.0, &squares, &mut forms);
         Ok(forms)
     }
 
-    /// `rest -= Lambda'F_i'x_i` in the columns `own` of `rest`.
-    fn subtract_leading(&self, x: &[f64], own: &[usize], sweep: &Sweep, rest: &mut [f64]) -> Result<()> {
-        let (r, q, w, layout) = (
-            self.directions.len(),
-            self.blocks[0].q,
-            own.len().max(1),
-            &self.layout,
-        );
+    /// `rest -= Lambda'F_i'x_i` in the columns `own` of the `r` of `rest`.
+    fn subtract_leading(
+        &self,
+        x: &[f64],
+        own: &[usize],
+        sweep: &Sweep,
+        rest: &mut [f64],
+        r: usize,
+    ) -> Result<()> {
+        let (q, w, layout) = (self.blocks[0].q, own.len().max(1), &self.layout);
         self.for_nodes(rest, r, |node, out, sum| {
             sum.clear();
             sum.resize(layout.columns(node).len() * w, 0.0);
@@ -165,7 +178,7 @@ impl Crossed<'_> {
     }
 
     /// Per direction the first `wide` columns of `sum_l X_l'E X_l` over the sources X, `d x d`.
-    fn messages(&self, sources: &[f64], wide: usize) -> Result<Vec<Vec<f64>>> {
+    pub(super) fn messages(&self, sources: &[f64], wide: usize) -> Result<Vec<Vec<f64>>> {
         let d = self.cells.d;
         let mut all = vec![vec![0.0; d * wide]; self.directions.len()];
         let pieces: Vec<(usize, Range<usize>)> = (0..self.directions.len())

@@ -42,8 +42,8 @@ pub(super) struct Sweep {
 
 /// What derivatives of any order are made from.
 pub(super) struct FirstOrder {
-    sources: Vec<f64>,
-    sweep: Sweep,
+    pub sources: Vec<f64>,
+    pub sweep: Sweep,
     /// Per block.
     gradient: Vec<Vec<f64>>,
 }
@@ -82,7 +82,7 @@ impl Crossed<'_> {
         })
     }
 
-    fn first_order(&mut self) -> Result<FirstOrder> {
+    pub(super) fn first_order(&mut self) -> Result<FirstOrder> {
         let (sweep, other) = self.sweep()?;
         let solution = match (other, self.state.solution.take()) {
             (false, Some(solution)) => solution,
@@ -95,7 +95,12 @@ impl Crossed<'_> {
         if !other {
             self.state.solution = Some(solution);
         }
-        let gradient = self.gradient(&sources, &sweep);
+        let width = if self.estimation.reml_weight() > 0.0 {
+            self.cells.d
+        } else {
+            1
+        };
+        let gradient = self.gradient(&sources, &sweep, width);
         Ok(FirstOrder {
             sources,
             sweep,
@@ -308,8 +313,9 @@ impl Crossed<'_> {
         }
     }
 
-    /// Per block the gradient.
-    fn gradient(&self, sources: &[f64], sweep: &Sweep) -> Vec<Vec<f64>> {
+    /// Per block the gradient, from the first `width` columns of the sources: the residual, and the fixed effects for
+    /// REML. None: the derivative of `log|V|`.
+    pub(super) fn gradient(&self, sources: &[f64], sweep: &Sweep, width: usize) -> Vec<Vec<f64>> {
         let mut all: Vec<Vec<f64>> = Vec::new();
         for (b, block) in self.blocks.iter().enumerate() {
             if b == 0 {
@@ -330,7 +336,6 @@ impl Crossed<'_> {
             }
         }
         let d = self.cells.d;
-        let width = if self.estimation.reml_weight() > 0.0 { d } else { 1 };
         for (b, block) in self.blocks.iter().enumerate() {
             let q = block.q;
             let mut squares = vec![0.0; q * q];

@@ -18,6 +18,7 @@ mod elimination;
 mod evaluate;
 mod gram;
 mod layout;
+mod moments;
 mod panels;
 mod plan;
 mod rows;
@@ -30,7 +31,7 @@ use std::ops::Range;
 
 use crate::criterion::{Criterion, Derivatives, Order, TermShape, Value};
 use crate::design::{Design, Estimation};
-use crate::engine::{Engine, Frame, Kind, Making, Root, Storage};
+use crate::engine::{Engine, Frame, Kind, Making, Moments, Root, Storage};
 use crate::error::{Error, Result};
 use crate::parallel::{chunks, Workers};
 use blocks::{blocks_of, directions_of, Block, Direction};
@@ -379,6 +380,10 @@ impl Engine for Crossed<'_> {
 
     fn fits_exactly(&mut self) -> Result<bool> {
         self.leaves_nothing()
+    }
+
+    fn moments(&mut self) -> Result<Moments> {
+        self.sum_moments()
     }
 
     fn conditional_modes(&self) -> Result<Vec<Vec<f64>>> {

@@ -21,19 +21,22 @@ use super::messages::{Inner, TangentParts};
 use super::{Direction, Grouped};
 use crate::criterion::{Derivatives, Order};
 use crate::engine::Engine;
-use crate::error::Result;
+use crate::error::{zeros, Result};
 use crate::linalg::{axpy, dot};
 use crate::parallel::Workers;
 use crate::reduction::Reduced;
 
 /// Sums over the nodes of a chunk.
-struct Sums {
+pub(super) struct Sums {
     /// Per level the gradient, `q x q`.
     gradient: Vec<Vec<f64>>,
     /// `r x r`, upper triangle.
-    hessian: Vec<f64>,
+    pub hessian: Vec<f64>,
     /// Per direction the derivative of the root's message, `(p+1) x (p+1)`, upper triangle.
-    root: Vec<f64>,
+    pub root: Vec<f64>,
+    /// Per pair of directions, `(0, 0), (0, 1), (1, 1), ...`, the second derivative of the fixed effects' part of the
+    /// root's message, `p x p`; see [`super::moments`].
+    pub second: Vec<f64>,
 }
 
 /// What an inner node keeps while its children are visited.
@@ -49,31 +52,54 @@ pub(super) struct Open {
 
 /// What does not change during a pass.
 pub(super) struct Pass<'a> {
-    reduced: &'a Reduced,
+    pub reduced: &'a Reduced,
     workers: &'a Workers<'a>,
     pub psi: &'a [Vec<f64>],
     white: &'a [Vec<f64>],
     posterior: &'a [Vec<f64>],
-    directions: &'a [Direction],
+    pub directions: &'a [Direction],
     /// `[v sqrt(N/r2), R^-1]`, `(p+1) x (p+1)`.
     root: Vec<f64>,
-    reml_weight: f64,
+    omega: Omega,
     order: Order,
+    /// Whether second derivatives of the root's message are summed.
+    pub moments: bool,
     /// Per level the indices of its own directions, and of all deeper ones.
-    own: Vec<Vec<usize>>,
-    deeper: Vec<Vec<usize>>,
+    pub own: Vec<Vec<usize>>,
+    pub deeper: Vec<Vec<usize>>,
+}
+
+/// What of the root's coordinates takes part in Omega.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) struct Omega {
+    pub residual: bool,
+    pub fixed: bool,
 }
 
 impl Grouped<'_> {
     pub(super) fn differentiate(&mut self, order: Order) -> Result<Derivatives> {
         let p = self.reduced.p();
+        let reml_weight = self.estimation.reml_weight();
+        let omega = Omega {
+            residual: true,
+            fixed: reml_weight > 0.0,
+        };
+        let mut total = self.sums(&self.pass(order, omega, false))?;
+        if order == Order::Hessian {
+            let r = self.directions.len();
+            close_hessian(&mut total, r, p, reml_weight, self.denominator());
+        }
+        Ok(self.collect(total, order))
+    }
+
+    pub(super) fn pass(&self, order: Order, omega: Omega, moments: bool) -> Pass<'_> {
         let depths = self.reduced.levels.len();
         let pick = |f: &dyn Fn(usize) -> bool| -> Vec<usize> {
             (0..self.directions.len())
                 .filter(|d| f(self.directions[*d].level))
                 .collect()
         };
-        let pass = Pass {
+        Pass {
             reduced: &self.reduced,
             workers: self.workers,
             psi: &self.psi,
@@ -81,29 +107,28 @@ impl Grouped<'_> {
             posterior: &self.posterior,
             directions: &self.directions,
             root: self.root_coordinates(),
-            reml_weight: self.estimation.reml_weight(),
+            omega,
             order,
+            moments,
             own: (0..depths).map(|l| pick(&|level| level == l)).collect(),
             deeper: (0..depths).map(|l| pick(&|level| level > l)).collect(),
-        };
+        }
+    }
+
+    /// The sums over all nodes.
+    pub(super) fn sums(&self, pass: &Pass<'_>) -> Result<Sums> {
         let sums = self
             .workers
-            .map(self.reduced.chunks.clone(), |range| Down::run(&pass, range))?;
+            .map(self.reduced.chunks.clone(), |range| Down::run(pass, range))?;
         let mut sums = sums.into_iter();
-        let mut total = sums.next().unwrap_or_else(|| pass.empty());
+        let mut total = match sums.next() {
+            Some(first) => first,
+            None => pass.empty()?,
+        };
         for part in sums {
             total.add(&part);
         }
-        if order == Order::Hessian {
-            close_hessian(
-                &mut total,
-                self.directions.len(),
-                p,
-                self.estimation.reml_weight(),
-                self.denominator(),
-            );
-        }
-        Ok(self.collect(total, order))
+        Ok(total)
     }
 
     fn root_coordinates(&self) -> Vec<f64> {
@@ -121,8 +146,8 @@ impl Grouped<'_> {
         l
     }
 
-    /// Per term gradients and the symmetric Hessian from the sums.
-    fn collect(&self, sums: Sums, order: Order) -> Derivatives {
+    /// Per term gradients from the sums.
+    pub(super) fn gradient_of_terms(&self, sums: &Sums) -> Vec<Vec<f64>> {
         let mut gradient = vec![Vec::new(); self.shapes.len()];
         for (depth, level) in self.reduced.levels.iter().enumerate() {
             for (t, offset) in &level.terms {
@@ -131,6 +156,12 @@ impl Grouped<'_> {
                 gradient[*t] = (0..q * q).map(|k| at(k % q, k / q)).collect();
             }
         }
+        gradient
+    }
+
+    /// Per term gradients and the symmetric Hessian from the sums.
+    fn collect(&self, sums: Sums, order: Order) -> Derivatives {
+        let gradient = self.gradient_of_terms(&sums);
         if order == Order::Gradient {
             let (hessian, r2_gradient, beta_gradient) = Default::default();
             return Derivatives {
@@ -141,12 +172,7 @@ impl Grouped<'_> {
             };
         }
         let (r, d) = (self.directions.len(), self.reduced.p() + 1);
-        let mut hessian = sums.hessian;
-        for j in 0..r {
-            for k in 0..j {
-                hessian[k * r + j] = hessian[j * r + k];
-            }
-        }
+        let hessian = mirrored(sums.hessian, r);
         let per_unit = self.root.r2 / self.denominator();
         let r2_gradient = (0..r).map(|j| sums.root[j * d * d] * per_unit).collect();
         let beta_gradient = (0..r)
@@ -174,6 +200,16 @@ impl Grouped<'_> {
             })
             .collect()
     }
+}
+
+/// The symmetric matrix with a given upper triangle.
+pub(super) fn mirrored(mut upper: Vec<f64>, r: usize) -> Vec<f64> {
+    for j in 0..r {
+        for k in 0..j {
+            upper[k * r + j] = upper[j * r + k];
+        }
+    }
+    upper
 }
 
 /// The curvature that arises at the root, where the messages of all groups meet.
@@ -205,26 +241,29 @@ impl Sums {
             .for_each(|(a, b)| add(a, b));
         add(&mut self.hessian, &other.hessian);
         add(&mut self.root, &other.root);
+        add(&mut self.second, &other.second);
     }
 }
 
 impl Pass<'_> {
-    fn empty(&self) -> Sums {
+    fn empty(&self) -> Result<Sums> {
         let r = if self.order == Order::Hessian {
             self.directions.len()
         } else {
             0
         };
-        let d = self.reduced.p() + 1;
-        Sums {
+        let (p, d) = (self.reduced.p(), self.reduced.p() + 1);
+        let pairs = if self.moments { r * (r + 1) / 2 } else { 0 };
+        Ok(Sums {
             gradient: self.reduced.levels.iter().map(|l| vec![0.0; l.q * l.q]).collect(),
             hessian: vec![0.0; r * r],
             root: vec![0.0; r * d * d],
-        }
+            second: zeros(pairs * p * p, "the second derivatives of X'V^-1X")?,
+        })
     }
 
     /// The number of coordinates in which the nodes of a level see the rest.
-    fn coordinates(&self, depth: usize) -> usize {
+    pub fn coordinates(&self, depth: usize) -> usize {
         self.reduced.levels[depth].width - self.reduced.levels[depth].q
     }
 
@@ -247,26 +286,28 @@ impl Pass<'_> {
             }
             first += k;
         }
-        out[first * q..(first + 1) * q].copy_from_slice(&a[first * q..(first + 1) * q]);
-        if self.reml_weight != 0.0 {
+        if self.omega.residual {
+            out[first * q..(first + 1) * q].copy_from_slice(&a[first * q..(first + 1) * q]);
+        }
+        if self.omega.fixed {
             out[(first + 1) * q..].copy_from_slice(&a[(first + 1) * q..]);
         }
     }
 }
 
 /// The walk downwards over one chunk.
-struct Down<'a> {
-    pass: &'a Pass<'a>,
-    sums: Sums,
+pub(super) struct Down<'a> {
+    pub pass: &'a Pass<'a>,
+    pub sums: Sums,
     open: Vec<Open>,
     /// Scratch: `A L` (`m x g`), `U` (`q x g`), `U Omega`, `W`, `2 Gamma - W`.
     al: Vec<f64>,
     row: Vec<f64>,
-    u: Vec<f64>,
+    pub u: Vec<f64>,
     /// The rows of U.
     u_rows: Vec<f64>,
     u_omega: Vec<f64>,
-    w: Vec<f64>,
+    pub w: Vec<f64>,
     x: Vec<f64>,
 }
 
@@ -274,7 +315,7 @@ impl<'a> Down<'a> {
     fn run(pass: &'a Pass<'a>, range: Range<usize>) -> Result<Sums> {
         let mut down = Down {
             pass,
-            sums: pass.empty(),
+            sums: pass.empty()?,
             open: vec![Open::default(); pass.reduced.levels.len()],
             al: Vec::new(),
             row: Vec::new(),
@@ -297,12 +338,17 @@ impl<'a> Down<'a> {
             return Ok(());
         }
         let (u_omega, w) = (self.u_omega.clone(), self.w.clone());
+        let u = if self.pass.moments {
+            self.u.clone()
+        } else {
+            Vec::new()
+        };
         self.open_node(depth, node);
         for child in self.pass.reduced.tree.children(depth, node) {
             self.subtree(depth + 1, child)?;
         }
         if self.pass.order == Order::Hessian {
-            self.leave(depth, &u_omega, &w);
+            self.leave(depth, &u_omega, &w, &u);
         }
         Ok(())
     }
@@ -337,6 +383,9 @@ impl<'a> Down<'a> {
         if self.pass.order == Order::Hessian {
             self.own_hessian(depth, q);
             self.own_tangents(depth, q, g);
+            if self.pass.moments {
+                self.own_second(depth);
+            }
         }
     }
 
@@ -413,7 +462,11 @@ impl<'a> Down<'a> {
         }
         // under ML nothing depends on what is between fixed effects only
         let residual = g - (pass.reduced.p() + 1);
-        let last = if pass.reml_weight == 0.0 { residual } else { g };
+        let last = if pass.omega.fixed || pass.moments {
+            g
+        } else {
+            residual
+        };
         for j in &pass.own[depth] {
             let target = match depth {
                 0 => &mut self.sums.root[j * g * g..(j + 1) * g * g],
@@ -463,7 +516,7 @@ impl<'a> Down<'a> {
     }
 
     /// What the derivatives of the children's messages add at an inner node, and what of them goes on to its parent.
-    fn leave(&mut self, depth: usize, u_omega: &[f64], w: &[f64]) {
+    fn leave(&mut self, depth: usize, u_omega: &[f64], w: &[f64], u: &[f64]) {
         let pass = self.pass;
         let (q, g) = (pass.reduced.levels[depth].q, pass.coordinates(depth));
         let h = q + g;
@@ -485,6 +538,9 @@ impl<'a> Down<'a> {
                 )
             })
             .collect();
+        if pass.moments {
+            self.deeper_second(depth, &parts, u);
+        }
         let r = pass.directions.len();
         for (x, k) in pass.deeper[depth].iter().enumerate() {
             for (y, j) in pass.deeper[depth][..=x].iter().enumerate() {

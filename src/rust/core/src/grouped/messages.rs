@@ -18,7 +18,11 @@ pub(super) struct TangentParts {
     /// `P M_zz`, `q x q`.
     p_m: Vec<f64>,
     /// `M_zL`, `q x g`.
-    m_zl: Vec<f64>,
+    pub m_zl: Vec<f64>,
+    /// `P M_zL`, `q x g`.
+    pub p_mzl: Vec<f64>,
+    /// `C M_zL`, `q x g`, with `C = Q' = I - W Psi`.
+    pub c_mzl: Vec<f64>,
     /// `P M_zL Omega`, `q x g`.
     p_m_omega: Vec<f64>,
     /// `Q'M_zz Q - 2 Q'M_zL Omega U'`, `q x q`.
@@ -76,6 +80,8 @@ impl Inner<'_> {
         }
         TangentParts {
             p_m,
+            p_mzl,
+            c_mzl: q_m,
             m_zl,
             p_m_omega,
             local,

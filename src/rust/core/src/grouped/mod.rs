@@ -9,10 +9,11 @@ mod derivatives;
 mod evaluate;
 mod messages;
 mod modes;
+mod moments;
 
 use crate::criterion::{Criterion, Derivatives, Order, TermShape, Value};
 use crate::design::{Design, Estimation};
-use crate::engine::{Engine, Frame, Kind, Root};
+use crate::engine::{Engine, Frame, Kind, Moments, Root};
 use crate::error::{zeros, Error, Result};
 use crate::parallel::Workers;
 use crate::reduction::{LevelBlocks, Reduced};
@@ -225,5 +226,9 @@ impl Engine for Grouped<'_> {
 
     fn conditional_variances(&mut self) -> Result<Vec<Vec<f64>>> {
         modes::conditional_variances(self)
+    }
+
+    fn moments(&mut self) -> Result<Moments> {
+        self.sum_moments()
     }
 }

@@ -7,6 +7,8 @@ use mixedlm_core::covstruct::Structure;
 use mixedlm_core::design::{Column, Design, Estimation, Factor, Term};
 use mixedlm_core::engine::Engine;
 
+pub mod models;
+
 /// How the levels of a factor that is not nested meet the rows.
 #[derive(Debug, Clone, Copy)]
 pub enum Meeting {
