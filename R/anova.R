@@ -118,7 +118,7 @@ term_table <- function(fit, type, method) {
 
 # One row per hypothesis: the columns that the method of `basis` has.
 joint_table <- function(basis, hypotheses, scale) {
-  tests <- lapply(hypotheses, function(l) test_joint(basis, l))
+  tests <- lapply(unname(hypotheses), function(l) test_joint(basis, l))
   of <- function(name) vapply(tests, function(t) as.double(t[[name]]), 0)
   value <- of("statistic")
   rows <- as.integer(of("num_df"))

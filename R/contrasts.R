@@ -6,9 +6,11 @@
 # rank of X, and the same hypothesis in every coding of the factors.
 #
 # The statistic depends on the space of the rows only. Fai and Cornelius' degrees
-# of freedom depend a little on the rows themselves. So they are made from one
-# coding, treatment contrasts, and brought to a standard form (unit_rows(),
-# echelon_rows()), the one that lmerTest prints.
+# of freedom depend on the rows themselves, seldom by much. So they are made from
+# one coding, treatment contrasts, and brought to a standard form, the one that
+# lmerTest prints: rows as the sequential decomposition gives them (unit_rows()) for
+# type I, for contained terms in type II, and for a model of one term;
+# reduced ones (echelon_rows()) else.
 
 # The fixed-effects design of a fit: list of x (all columns), kept (logical),
 # assign and labels of its terms, and `contained`, a matrix that tells whether the
@@ -71,11 +73,12 @@ term_contrasts <- function(fit, type) {
     others <- if (type == "I") terms[terms < k] else terms[terms != k & !base$contained[k, ]]
     unit_rows(added_rows(small, base$assign %in% c(first, others), own(k), base$kept))
   })
-  if (type == "III") {
-    if (any(base$contained)) {
-      rows <- type_three_rows(fit, base, rows)
-    }
-    rows <- lapply(terms, function(k) echelon_rows(rows[[k]], own(k)[base$kept]))
+  if (type == "III" && any(base$contained)) {
+    rows <- type_three_rows(fit, base, rows)
+  }
+  if (type != "I" && length(terms) > 1L) {
+    reduced <- if (type == "II") !apply(base$contained, 1L, any) else rep(TRUE, length(terms))
+    rows[reduced] <- lapply(terms[reduced], function(k) echelon_rows(rows[[k]], own(k)[base$kept]))
   }
   rows <- lapply(rows, given_columns, base = base, design = design)
   stats::setNames(rows, base$labels)

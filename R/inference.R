@@ -185,7 +185,7 @@ test_joint <- function(basis, L, rhs = 0) {
   out <- list(
     statistic = NA_real_, num_df = q, den_df = NA_real_, p.value = NA_real_, F_scaling = 1
   )
-  if (q == 0L) {
+  if (q == 0L || !is_positive(L %*% basis$vcov %*% t(L))) {
     return(out)
   }
   difference <- drop(L %*% basis$beta) - rhs
@@ -207,12 +207,19 @@ test_joint <- function(basis, L, rhs = 0) {
   out
 }
 
+# Whether a covariance matrix can be inverted; it cannot where `free` holds a fixed
+# effect.
+is_positive <- function(v) {
+  s <- sqrt(pmax(diag(v), 0))
+  if (!all(is.finite(v)) || any(s == 0)) {
+    return(FALSE)
+  }
+  min(eigen(v / tcrossprod(s), symmetric = TRUE, only.values = TRUE)$values) > 1e-14
+}
+
 # d' V^-1 d, V scaled to unit diagonal first.
 quadratic_form <- function(v, d) {
   s <- sqrt(diag(v))
-  if (!all(is.finite(s)) || any(s <= 0)) {
-    return(NA_real_)
-  }
   sum((d / s) * solve(v / tcrossprod(s), d / s, tol = 0))
 }
 

@@ -46,14 +46,15 @@ oracle_satterthwaite <- function(model, theta, sigma2) {
     par[m] * solve(oracle_gls(model, lapply(oracle_lambda(model, par[-m]), tcrossprod))$xvx)
   }
   par <- c(theta, sigma2)
-  derivatives <- vapply(seq_along(par), function(i) {
+  derivatives <- sapply(seq_along(par), function(i) {
     slope <- function(h) {
       e <- replace(numeric(length(par)), i, h)
       (covariance(par + e) - covariance(par - e)) / (2 * h)
     }
     h <- 1e-4 * max(abs(par[i]), 1e-2)
     (4 * slope(h) - slope(2 * h)) / 3
-  }, matrix(0, ncol(model$x), ncol(model$x)))
+  })
+  derivatives <- array(derivatives, c(ncol(model$x), ncol(model$x), length(par)))
   list(derivatives = derivatives, covariance = 2 * oracle_pseudo_inverse(oracle_hessian(f, par)))
 }
 
@@ -103,3 +104,35 @@ oracle_inference <- function(fit, adjusted = FALSE) {
   }
   out
 }
+
+# lmerTest's fit at an optimum as sharp as lme4's optimisers get.
+sharp_lmer <- function(formula, data, reml = TRUE, contrasts = NULL) {
+  testthat::skip_if_not_installed("lmerTest")
+  control <- lme4::lmerControl(
+    optimizer = "bobyqa", optCtrl = list(rhobeg = 2e-2, rhoend = 1e-10, maxfun = 1e5),
+    check.conv.singular = "ignore", check.conv.grad = "ignore", check.rankX = "silent.drop.cols", calc.derivs = FALSE
+  )
+  # looked up by lmerTest when it fits again
+  environment(formula) <- environment()
+  suppressMessages(lmerTest::lmer(formula, data, REML = reml, contrasts = contrasts, control = control))
+}
+
+# Every third school of egsingle, as numbers and factors without orderings.
+egsingle_part <- function(every = 12L) {
+  d <- plain_data("egsingle", "mlmRev")
+  d <- d[as.integer(d$schoolid) %% every == 0L, ]
+  d$schoolid <- factor(d$schoolid)
+  d$childid <- factor(d$childid)
+  d
+}
+
+# The models of the comparisons with lmerTest and pbkrtest.
+inference_models <- list(
+  sleepstudy = list(Reaction ~ Days + (Days | Subject), function() plain_data("sleepstudy", "lme4")[-c(3, 17, 40:46, 100), ]),
+  dietox = list(Weight ~ Cu * Time + Evit + (Time | Pig), function() subset(dietox, as.integer(factor(Pig)) <= 30)),
+  Machines = list(score ~ Machine + (Machine | Worker), function() plain_data("Machines", "nlme")[-c(2, 9, 30), ]),
+  Pastes = list(strength ~ 1 + (1 | batch / cask), function() plain_data("Pastes", "lme4")[-c(1, 5, 30, 31), ]),
+  Penicillin = list(diameter ~ day + (1 | plate) + (1 | sample), function() penicillin()[-c(1, 7, 60:80), ]),
+  cake = list(angle ~ recipe * temperature + (1 | recipe:replicate), function() plain_data("cake", "lme4")[-c(4, 50:57, 200), ]),
+  egsingle = list(math ~ year * female + retained + (year | childid) + (1 | schoolid), function() egsingle_part())
+)

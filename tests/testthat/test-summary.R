@@ -76,7 +76,7 @@ for (entry in lme4_models) {
       ours <- mixedlm(entry[[1L]], data = d, REML = reml)
       a <- capture.output(print(summary(theirs)))[-1L]
       a <- a[!grepl("^Control", a)]
-      b <- capture.output(print(summary(ours, style = "lme4")))[-1L]
+      b <- capture.output(print(summary(ours, style = "lme4", ddf = "none")))[-1L]
       # same lines and places; the last digits may differ
       blank <- function(x) gsub("[0-9]", "9", x)
       same <- a == b
@@ -86,3 +86,37 @@ for (entry in lme4_models) {
     })
   }
 }
+
+test_that("with degrees of freedom the lme4 style is lmerTest's table", {
+  d <- plain_data("Machines", "nlme")[-c(2, 9, 30), ]
+  formula <- score ~ Machine + (1 | Worker)
+  for (ddf in c("Satterthwaite", "Kenward-Roger")) {
+    if (ddf == "Kenward-Roger") skip_if_not_installed("pbkrtest")
+    theirs <- summary(sharp_lmer(formula, d), ddf = ddf)
+    own <- summary(mixedlm(formula, d), style = "lme4", ddf = ddf)
+    expect_equal(coef(own), coef(theirs), tolerance = 1e-4)
+    from <- function(x) {
+      lines <- capture.output(print(x))
+      lines[grep("^Fixed effects", lines):length(lines)]
+    }
+    expect_identical(from(own), from(theirs))
+    expect_identical(
+      capture.output(print(own))[1L],
+      paste0("Linear mixed model fit by REML. t-tests use ", ddf, "'s method ['mixedlm']")
+    )
+  }
+})
+
+test_that("degrees of freedom belong to the lme4 style, which they imply", {
+  fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig")
+  expect_identical(summary(fit, ddf = "KR")$style, "lme4")
+  expect_identical(summary(fit)$ddf, "normal")
+  expect_error(summary(fit, style = "statsmodels", ddf = "KR"), class = "mixedlm_error_argument")
+  expect_error(summary(fit, ddf = "exact"), class = "mixedlm_error_ddf")
+  normal <- coef(summary(fit, ddf = "normal"))
+  expect_equal(normal, coef(summary(fit)))
+  residual <- coef(summary(fit, ddf = "residual"))
+  expect_equal(unname(residual[, "df"]), rep(length(fit$y) - 2, 2L))
+  expect_match(capture.output(summary(fit, ddf = "normal")), "z-tests", all = FALSE)
+  expect_identical(colnames(coef(summary(fit, ddf = "lme4"))), c("Estimate", "Std. Error", "t value"))
+})
