@@ -20,4 +20,7 @@ rs_variances <- function(problem, options) .Call(wrap__rs_variances, problem, op
 # What clusters, the levels of the last factor, contribute to the covariance of the fixed effects.
 rs_robust <- function(problem, options, adjustment, moments) .Call(wrap__rs_robust, problem, options, adjustment, moments)
 
+# Standard errors of prediction for every row.
+rs_prediction <- function(problem, options) .Call(wrap__rs_prediction, problem, options)
+
 # nolint end

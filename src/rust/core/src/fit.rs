@@ -36,7 +36,7 @@ pub struct Options {
 }
 
 impl Options {
-    fn making(&self) -> Making {
+    pub(crate) fn making(&self) -> Making {
         Making {
             estimation: self.estimation,
             rank_tolerance: self.rank_tolerance,
@@ -110,7 +110,7 @@ fn em_steps(work: usize) -> usize {
 }
 
 /// Threads cost more than they bring on small data.
-fn threads_for(design: &Design<'_>, threads: usize) -> usize {
+pub(crate) fn threads_for(design: &Design<'_>, threads: usize) -> usize {
     let sizes: Vec<usize> = design
         .factors
         .iter()
@@ -345,7 +345,7 @@ pub fn variances(design: &Design<'_>, options: &Options, stop: &AtomicBool) -> R
     conditional_variances_in_user_units(engine.as_mut())
 }
 
-fn start_lambda(design: &Design<'_>, options: &Options) -> Result<Vec<Vec<f64>>> {
+pub(crate) fn start_lambda(design: &Design<'_>, options: &Options) -> Result<Vec<Vec<f64>>> {
     match &options.start {
         Some(packed) => unpack(design, packed),
         None => Err(Error::invalid("start", "parameters are needed")),

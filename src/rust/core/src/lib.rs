@@ -24,6 +24,7 @@
 //!
 //! [`design`] -> [`grouping`] -> [`scaling`], [`rank`], [`reader`] -> [`reduction`] -> [`grouped`], or [`crossed`] (each an [`engine::Engine`]) ->
 //! [`params`] -> [`em`], [`optimizer`] -> [`verdict`] -> [`multistart`] -> [`estimates`]; [`fit()`] goes all the way.
+//! At the estimates: [`mod@robust`], [`mod@prediction`].
 //! [`memory`] looks ahead, [`parallel`] divides the work.
 
 pub mod covstruct;
@@ -45,6 +46,7 @@ pub mod objective;
 pub mod optimizer;
 pub mod parallel;
 pub mod params;
+pub mod prediction;
 pub mod rank;
 pub mod reader;
 pub mod reduction;

@@ -9,10 +9,11 @@ mod derivatives;
 mod evaluate;
 mod messages;
 mod modes;
+mod prediction;
 
 use crate::criterion::{Criterion, Derivatives, Order, TermShape, Value};
 use crate::design::{Design, Estimation};
-use crate::engine::{Engine, Frame, Kind, Root};
+use crate::engine::{EffectRows, Engine, Frame, Kind, Root};
 use crate::error::{zeros, Error, Result};
 use crate::parallel::Workers;
 use crate::reduction::{LevelBlocks, Reduced};
@@ -225,5 +226,13 @@ impl Engine for Grouped<'_> {
 
     fn conditional_variances(&mut self) -> Result<Vec<Vec<f64>>> {
         modes::conditional_variances(self)
+    }
+
+    fn responses_to_fixed(&self) -> Result<Vec<Vec<f64>>> {
+        prediction::responses_to_fixed(self)
+    }
+
+    fn row_variances(&mut self, rows: &EffectRows<'_>) -> Result<Vec<f64>> {
+        prediction::row_variances(self, rows)
     }
 }
