@@ -34,5 +34,7 @@ rs_bootstrap_data <- function(problem, options) .Call(wrap__rs_bootstrap_data, p
 
 # A fit that is found as that of a replicate is.
 rs_refit <- function(problem, options) .Call(wrap__rs_refit, problem, options)
+# Standard errors of prediction for every row.
+rs_prediction <- function(problem, options) .Call(wrap__rs_prediction, problem, options)
 
 # nolint end

@@ -8,17 +8,19 @@
 #![allow(missing_docs)]
 
 mod bootstrap;
+mod clusters;
 mod convert;
 mod results;
-mod robust;
 mod session;
 
 use extendr_api::prelude::*;
 use mixedlm_core::fit::{evaluate, fit, profile, variances};
 use mixedlm_core::inference::inference;
+use mixedlm_core::prediction::prediction;
 use mixedlm_core::profile::profiles;
-use mixedlm_core::robust::{Adjustment, Extent};
+use mixedlm_core::robust::{robust, Adjustment, Extent};
 
+use clusters::{prediction_list, robust_list};
 use convert::{Call, Held};
 use results::{evaluation_list, fit_list, inference_list, profile_list, profiles_list, variance_list};
 
@@ -92,10 +94,19 @@ fn rs_robust(problem: List, options: List, adjustment: &str, moments: bool) -> L
         let cluster = design.factors.len().saturating_sub(1);
         let adjustment = Adjustment::parse(adjustment)?;
         let extent = if moments { Extent::Moments } else { Extent::Scores };
-        let result = session.run(|stop, _| {
-            mixedlm_core::robust::robust(design, cluster, adjustment, extent, &call.options, stop)
-        })?;
-        Ok(robust::robust_list(design.p, &result))
+        let result =
+            session.run(|stop, _| robust(design, cluster, adjustment, extent, &call.options, stop))?;
+        Ok(robust_list(design.p, &result))
+    })
+}
+
+/// Standard errors of prediction for every row.
+#[extendr]
+fn rs_prediction(problem: List, options: List) -> List {
+    respond(&problem, &options, |call, session| {
+        let design = &call.design;
+        let result = session.run(|stop, _| prediction(design, &call.options, stop))?;
+        Ok(prediction_list(result))
     })
 }
 
@@ -135,4 +146,5 @@ extendr_module! {
     fn rs_variances;
     fn rs_inference;
     fn rs_robust;
+    fn rs_prediction;
 }

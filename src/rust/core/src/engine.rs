@@ -82,6 +82,16 @@ pub struct Moments {
     pub second: Vec<Vec<f64>>,
 }
 
+/// The random part of some rows.
+pub struct EffectRows<'a> {
+    /// Per term `q` numbers for each row, row by row, scaled units.
+    pub z: Vec<Vec<f64>>,
+    /// Per factor of the design the level of each row, from 1; of rows that the model was fitted to.
+    pub codes: Vec<&'a [i32]>,
+    /// The number of rows.
+    pub n: usize,
+}
+
 /// Which engine ran, and why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -141,6 +151,20 @@ pub trait Engine: Criterion {
     /// # Errors
     /// [`crate::Error::InvalidInput`] (`"memory"`), [`crate::Error::Numerical`], [`crate::Error::Interrupted`].
     fn moments(&mut self) -> Result<Moments>;
+
+    /// Per term `K R^-1` with `K = Psi Z'V^-1X` and `R'R = X'V^-1X`, at the last evaluation, `p x q x levels` by code of the
+    /// factor, scaled units: what errors of beta do to the conditional modes, with the opposite sign.
+    ///
+    /// # Errors
+    /// [`crate::Error::InvalidInput`] (`"memory"`), [`crate::Error::Bug`] before any evaluation.
+    fn responses_to_fixed(&self) -> Result<Vec<Vec<f64>>>;
+
+    /// Per row `z'Pz` with P the conditional covariance of all random effects given y and beta, relative to sigma^2, at the
+    /// last evaluation, scaled units.
+    ///
+    /// # Errors
+    /// [`crate::Error::Numerical`], [`crate::Error::InvalidInput`] (`"memory"`), [`crate::Error::Interrupted`].
+    fn row_variances(&mut self, rows: &EffectRows<'_>) -> Result<Vec<f64>>;
 
     /// Per term a Lambda to start from, where the engine has a better one than the noise of a level; scaled units.
     fn start(&self) -> Option<Vec<Vec<f64>>> {

@@ -24,8 +24,8 @@
 //!
 //! [`design`] -> [`grouping`] -> [`scaling`], [`rank`], [`reader`] -> [`reduction`] -> [`grouped`], or [`crossed`] (each an [`engine::Engine`]) ->
 //! [`params`] -> [`em`], [`optimizer`] -> [`verdict`] -> [`multistart`] -> [`estimates`]; [`fit()`] goes all the way.
-//! [`inference`] and [`robust`] are what tests of fixed effects need of a fit. [`streams`] -> [`simulate`], [`resample`] -> [`bootstrap`] go the
-//! same way again with made-up data. [`memory`] looks ahead, [`parallel`] divides the work.
+//! At the estimates: [`mod@inference`], [`mod@robust`], [`mod@prediction`]; around them: [`mod@profile`]. [`streams`] -> [`simulate`], [`resample`] ->
+//! [`mod@bootstrap`] go the same way again with made-up data. [`memory`] looks ahead, [`parallel`] divides the work.
 
 pub mod bootstrap;
 pub mod covstruct;
@@ -48,6 +48,7 @@ pub mod objective;
 pub mod optimizer;
 pub mod parallel;
 pub mod params;
+pub mod prediction;
 pub mod profile;
 pub mod rank;
 pub mod reader;

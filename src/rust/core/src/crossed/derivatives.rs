@@ -193,7 +193,7 @@ impl Crossed<'_> {
     }
 
     /// Invert the system at roots of Psi (per block); `F_i Lambda` per entry of `touch` and `Y_i` per leading level.
-    fn inverse_at(&mut self, roots: Vec<Vec<f64>>) -> Result<(Vec<f64>, Vec<f64>)> {
+    pub(super) fn inverse_at(&mut self, roots: Vec<Vec<f64>>) -> Result<(Vec<f64>, Vec<f64>)> {
         if self.state.factored.get(1..) != roots.get(1..) {
             self.factorise(roots)?;
         }

@@ -22,6 +22,7 @@ mod layout;
 mod moments;
 mod panels;
 mod plan;
+mod prediction;
 mod rows;
 mod solve;
 mod start;
@@ -32,7 +33,7 @@ use std::ops::Range;
 
 use crate::criterion::{Criterion, Derivatives, Order, TermShape, Value};
 use crate::design::{Design, Estimation};
-use crate::engine::{Engine, Frame, Kind, Making, Moments, Root, Storage};
+use crate::engine::{EffectRows, Engine, Frame, Kind, Making, Moments, Root, Storage};
 use crate::error::{Error, Result};
 use crate::parallel::{chunks, Workers};
 use blocks::{blocks_of, directions_of, Block, Direction};
@@ -427,6 +428,25 @@ impl Engine for Crossed<'_> {
             },
             true,
         ))
+    }
+
+    fn responses_to_fixed(&self) -> Result<Vec<Vec<f64>>> {
+        let p = self.frame.p();
+        let all = self.all_responses_to_fixed()?;
+        let mut terms = vec![Vec::new(); self.shapes.len()];
+        for (b, block) in self.blocks.iter().enumerate() {
+            for (t, columns) in block.term_columns() {
+                for level in 0..block.levels {
+                    let first = self.place(b, level) + columns.start;
+                    terms[t].extend_from_slice(&all[first * p..(first + columns.len()) * p]);
+                }
+            }
+        }
+        Ok(terms)
+    }
+
+    fn row_variances(&mut self, rows: &EffectRows<'_>) -> Result<Vec<f64>> {
+        self.variances_of_rows(rows)
     }
 }
 

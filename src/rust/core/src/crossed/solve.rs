@@ -20,6 +20,13 @@ pub(super) struct Solution {
     pub leading: Vec<f64>,
 }
 
+impl Solution {
+    /// `b`, row by row.
+    pub fn effects(&self) -> &[f64] {
+        &self.b
+    }
+}
+
 impl Crossed<'_> {
     /// `u = M^-1 Lambda'v` and `b = Lambda u` for `c` columns, all row by row, with the factors of the last factorisation.
     pub(super) fn solve(&self, v: &[f64], c: usize) -> Result<Solution> {

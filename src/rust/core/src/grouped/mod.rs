@@ -11,10 +11,11 @@ mod held;
 mod messages;
 mod modes;
 mod moments;
+mod prediction;
 
 use crate::criterion::{Criterion, Derivatives, Order, TermShape, Value};
 use crate::design::{Design, Estimation};
-use crate::engine::{Engine, Frame, Kind, Moments, Root};
+use crate::engine::{EffectRows, Engine, Frame, Kind, Moments, Root};
 use crate::error::{zeros, Error, Result};
 use crate::parallel::Workers;
 use crate::reduction::{LevelBlocks, Reduced};
@@ -245,5 +246,13 @@ impl Engine for Grouped<'_> {
 
     fn moments(&mut self) -> Result<Moments> {
         self.sum_moments()
+    }
+
+    fn responses_to_fixed(&self) -> Result<Vec<Vec<f64>>> {
+        prediction::responses_to_fixed(self)
+    }
+
+    fn row_variances(&mut self, rows: &EffectRows<'_>) -> Result<Vec<f64>> {
+        prediction::row_variances(self, rows)
     }
 }

@@ -8,6 +8,19 @@ use crate::linalg::{axpy, dot, matmul, transpose};
 
 /// Per term the conditional modes `b`, `q x levels` column-major by code of the factor, in scaled units.
 pub fn conditional_modes(engine: &Grouped<'_>) -> Vec<Vec<f64>> {
+    let p = engine.reduced().p();
+    let mut weights = vec![0.0; p + 1];
+    weights[p] = 1.0;
+    weights[..p]
+        .iter_mut()
+        .zip(&engine.root().beta)
+        .for_each(|(w, b)| *w = -b);
+    let by_level = modes_of(engine, &weights);
+    by_term(engine, &by_level, false)
+}
+
+/// Per level and node the modes `Psi Z'V^-1 t` for the combination `t = [X y] weights` of the whitened columns.
+pub(super) fn modes_of(engine: &Grouped<'_>, weights: &[f64]) -> Vec<Vec<f64>> {
     let reduced = engine.reduced();
     let p = reduced.p();
     let mut by_level: Vec<Vec<f64>> = Vec::new();
@@ -17,10 +30,10 @@ pub fn conditional_modes(engine: &Grouped<'_>) -> Vec<Vec<f64>> {
         for node in 0..level.rows.len() {
             let m = level.rows[node] as usize;
             let block = &engine.white[depth][level.start[node]..level.start[node + 1]];
-            let mut residual = block[(level.width - 1) * m..].to_vec();
-            for j in 0..p {
+            let mut residual = vec![0.0; m];
+            for (j, w) in weights.iter().enumerate().filter(|(_, w)| **w != 0.0) {
                 let c = level.width - 1 - p + j;
-                axpy(-engine.root().beta[j], &block[c * m..(c + 1) * m], &mut residual);
+                axpy(*w, &block[c * m..(c + 1) * m], &mut residual);
             }
             let (mut column, mut ancestor) = (q, node);
             for above in (0..depth).rev() {
@@ -47,7 +60,7 @@ pub fn conditional_modes(engine: &Grouped<'_>) -> Vec<Vec<f64>> {
         }
         by_level.push(b);
     }
-    by_term(engine, &by_level, false)
+    by_level
 }
 
 /// Per term the conditional covariances of the random effects given y and beta, relative to sigma^2, `q x q x levels`
@@ -71,6 +84,29 @@ pub fn conditional_variances(engine: &Grouped<'_>) -> Result<Vec<Vec<f64>>> {
     Ok(by_term(engine, &by_level, true))
 }
 
+/// Given its ancestors, the covariance P of a node's effects and the K by which they depend on those (nearest first).
+pub(super) fn given_ancestors(
+    engine: &Grouped<'_>,
+    depth: usize,
+    node: usize,
+) -> Result<(Vec<f64>, Vec<f64>)> {
+    let reduced = engine.reduced();
+    let level = &reduced.levels[depth];
+    let (q, m) = (level.q, level.rows[node] as usize);
+    let above: usize = reduced.levels[..depth].iter().map(|l| l.q).sum();
+    let mut own = vec![0.0; q * q];
+    if depth == reduced.tree.leaf_level() {
+        let (block, m) = level.block(node);
+        posterior(&block[..m * q], q, &engine.lambda[depth], &mut own)?;
+    } else {
+        own.copy_from_slice(&engine.posterior[depth][node * q * q..(node + 1) * q * q]);
+    }
+    let white = &engine.white[depth][level.start[node]..level.start[node + 1]];
+    let (t, a) = (&white[..m * q], &white[m * q..m * (q + above)]);
+    let u = matmul(&transpose(t, m, q), a, q, m, above);
+    Ok((own, matmul(&engine.psi[depth], &u, q, q, above)))
+}
+
 /// `joint` is the covariance of all ancestors, those nearest first.
 fn descend(
     engine: &Grouped<'_>,
@@ -80,21 +116,10 @@ fn descend(
     by_level: &mut [Vec<f64>],
 ) -> Result<()> {
     let reduced = engine.reduced();
-    let level = &reduced.levels[depth];
-    let (q, m) = (level.q, level.rows[node] as usize);
+    let q = reduced.levels[depth].q;
     let above: usize = reduced.levels[..depth].iter().map(|l| l.q).sum();
     let leaf = depth == reduced.tree.leaf_level();
-    let mut own = vec![0.0; q * q];
-    if leaf {
-        let (block, m) = level.block(node);
-        posterior(&block[..m * q], q, &engine.lambda[depth], &mut own)?;
-    } else {
-        own.copy_from_slice(&engine.posterior[depth][node * q * q..(node + 1) * q * q]);
-    }
-    let white = &engine.white[depth][level.start[node]..level.start[node + 1]];
-    let (t, a) = (&white[..m * q], &white[m * q..m * (q + above)]);
-    let u = matmul(&transpose(t, m, q), a, q, m, above);
-    let k = matmul(&engine.psi[depth], &u, q, q, above);
+    let (mut own, k) = given_ancestors(engine, depth, node)?;
     let kj = matmul(&k, joint, q, above, above);
     let explained = matmul(&kj, &transpose(&k, q, above), q, above, q);
     own.iter_mut().zip(&explained).for_each(|(o, e)| *o += e);
@@ -121,7 +146,7 @@ fn descend(
 }
 
 /// From vectors (or square matrices) per level and node to those of each term, by code.
-fn by_term(engine: &Grouped<'_>, by_level: &[Vec<f64>], square: bool) -> Vec<Vec<f64>> {
+pub(super) fn by_term(engine: &Grouped<'_>, by_level: &[Vec<f64>], square: bool) -> Vec<Vec<f64>> {
     let reduced = engine.reduced();
     let mut terms = vec![Vec::new(); engine.shapes.len()];
     for (depth, level) in reduced.levels.iter().enumerate() {

@@ -1,6 +1,7 @@
 //! The lists of what clusters contribute and of prediction variances.
 
 use extendr_api::prelude::*;
+use mixedlm_core::prediction::Prediction;
 use mixedlm_core::robust::Robust;
 
 /// The contributions of clusters: matrices and, without moments, empty arrays.
@@ -19,4 +20,9 @@ pub fn robust_list(p: usize, r: &Robust) -> List {
         crosses = array(&r.crosses),
         squares = array(&r.squares)
     )
+}
+
+/// Standard errors of prediction relative to sigma, a vector each.
+pub fn prediction_list(p: Prediction) -> List {
+    list!(status = "ok", fixed = p.fixed, random = p.random, both = p.both)
 }
