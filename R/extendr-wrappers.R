@@ -26,6 +26,9 @@ rs_inference <- function(problem, options) .Call(wrap__rs_inference, problem, op
 # What clusters, the levels of the last factor, contribute to the covariance of the fixed effects.
 rs_robust <- function(problem, options, adjustment, moments) .Call(wrap__rs_robust, problem, options, adjustment, moments)
 
+# Standard errors of prediction for every row.
+rs_prediction <- function(problem, options) .Call(wrap__rs_prediction, problem, options)
+
 # Fits of made-up data: one row per replicate.
 rs_bootstrap <- function(problem, options) .Call(wrap__rs_bootstrap, problem, options)
 
@@ -34,7 +37,5 @@ rs_bootstrap_data <- function(problem, options) .Call(wrap__rs_bootstrap_data, p
 
 # A fit that is found as that of a replicate is.
 rs_refit <- function(problem, options) .Call(wrap__rs_refit, problem, options)
-# Standard errors of prediction for every row.
-rs_prediction <- function(problem, options) .Call(wrap__rs_prediction, problem, options)
 
 # nolint end
