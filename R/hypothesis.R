@@ -95,17 +95,13 @@ model_tests <- function(basis, functions, independent) {
 # The same from the cluster-robust covariances.
 robust_tests <- function(fit, functions, independent, type, cluster) {
   L <- functions$L
-  rows <- lapply(seq_len(nrow(L)), function(i) {
-    robust_test(fit, L[i, , drop = FALSE], functions$rhs[i], type, cluster)
-  })
-  one <- function(name) vapply(rows, function(t) as.double(t[[name]])[1L], 0)
-  estimate <- drop(L %*% field(fit, "fe_params"))
-  table <- data.frame(estimate = estimate, se = one("se"), df = one("df_den"))
-  table$statistic <- (estimate - functions$rhs) / table$se
-  table$p.value <- 2 * stats::pt(-abs(table$statistic), table$df)
-  joint <- robust_test(fit, L[independent, , drop = FALSE], functions$rhs[independent], type, cluster)
-  list(rows = table, joint = list(
-    statistic = joint$statistic, num_df = joint$df_num, den_df = joint$df_den, p.value = joint$p.value
+  parts <- robust_parts(fit, type, cluster)
+  rows <- robust_t_tests(fit, L, functions$rhs, parts = parts)
+  joint <- robust_test(fit, L[independent, , drop = FALSE], functions$rhs[independent], parts = parts)
+  single <- length(independent) == 1L
+  list(rows = rows, joint = list(
+    statistic = joint$statistic^(if (single) 2 else 1), num_df = length(independent),
+    den_df = joint$df_den, p.value = joint$p.value
   ))
 }
 

