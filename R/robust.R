@@ -55,9 +55,9 @@
 #'
 #' @section Cost:
 #' Each cluster is rotated to as many rows as it has random effects and fixed
-#' effects, so that large clusters are cheap. With weights this is done among
-#' rows of equal weight only: CR2 and CR3 of a cluster of many different weights
-#' take time with the cube of their number.
+#' effects, so that large clusters are cheap. For CR2 with weights this is done among
+#' rows of equal weight only: a cluster of many different weights takes time with
+#' the cube of their number, and memory with its square.
 #'
 #' @section Errors: `mixedlm_error_robust` when there are no independent clusters,
 #'   fewer than two, or `cluster` cannot be used.

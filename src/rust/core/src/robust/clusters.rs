@@ -20,7 +20,10 @@ pub struct Clusters<'a> {
     /// Per term Lambda, in the units of the scaled weights.
     lambda: Vec<Vec<f64>>,
     scaling: Scaling,
-    /// Rows by cluster, within it by weight.
+    pub adjustment: Adjustment,
+    /// The weights among whose equal ones alone rows may be rotated.
+    apart: Option<&'a [f64]>,
+    /// Rows by cluster, within it by the weights that are kept apart.
     order: Vec<u32>,
     /// Where each cluster starts (one more element than clusters).
     start: Vec<usize>,
@@ -30,11 +33,11 @@ pub struct Clusters<'a> {
     levels: Vec<Vec<u32>>,
 }
 
-/// The rotated rows of a cluster, whitened: `C` with `C C' = V`, `C^-1 X` and `C^-1 e`.
+/// The rotated rows of a cluster, whitened: C with `C C' = V`, `C^-1 X` and `C^-1 e`.
 pub struct Block {
     /// Number of rows.
     pub rows: usize,
-    /// `C`, lower triangular.
+    /// C, lower triangular, for rows as they were given where weights are kept apart, else for weighted ones.
     pub root: Vec<f64>,
     /// `C^-1 X`.
     pub x: Vec<f64>,
@@ -43,16 +46,27 @@ pub struct Block {
 }
 
 impl<'a> Clusters<'a> {
-    pub fn new(design: &'a Design<'a>, cluster: usize, lambda: Vec<Vec<f64>>) -> Result<Self> {
+    pub fn new(
+        design: &'a Design<'a>,
+        cluster: usize,
+        lambda: Vec<Vec<f64>>,
+        adjustment: Adjustment,
+    ) -> Result<Self> {
         let factor = design
             .factors
             .get(cluster)
             .ok_or_else(|| Error::Bug("no such factor of clusters".to_string()))?;
         let scaling = Scaling::of(design);
-        let (order, start) = sort_rows(design, factor.codes, factor.levels);
+        let apart = match adjustment {
+            Adjustment::BiasReduced => design.weights,
+            Adjustment::None | Adjustment::Jackknife => None,
+        };
+        let (order, start) = sort_rows(apart, factor.codes, factor.levels);
         let mut clusters = Clusters {
             design,
             lambda,
+            adjustment,
+            apart,
             order,
             start,
             local: vec![Vec::new(); design.factors.len()],
@@ -98,7 +112,7 @@ impl<'a> Clusters<'a> {
         self.design.terms.iter().map(of).sum()
     }
 
-    /// Runs of equal weight among the rows of a cluster.
+    /// The rows of a cluster that may be rotated among each other.
     fn classes(&self, i: usize) -> impl Iterator<Item = Range<usize>> + '_ {
         let (mut at, end) = (self.start[i], self.start[i + 1]);
         std::iter::from_fn(move || {
@@ -106,7 +120,7 @@ impl<'a> Clusters<'a> {
                 return None;
             }
             let from = at;
-            at = match self.design.weights {
+            at = match self.apart {
                 None => end,
                 Some(w) => {
                     let same = |row: &u32| w[*row as usize] == w[self.order[from] as usize];
@@ -131,9 +145,9 @@ impl<'a> Clusters<'a> {
         reduction + 20.0 * r * r * r + r * r * d + 500.0
     }
 
-    pub fn check_memory(&self, adjustment: Adjustment, extent: Extent, options: &Options) -> Result<()> {
+    pub fn check_memory(&self, extent: Extent, options: &Options) -> Result<()> {
         let p = self.design.p as f64;
-        let squares = match adjustment {
+        let squares = match self.adjustment {
             Adjustment::BiasReduced => 8.0,
             _ => 2.0,
         };
@@ -161,9 +175,10 @@ impl<'a> Clusters<'a> {
         Err(refuse(total, options.max_memory, cause))
     }
 
-    /// One row `[Z Lambda, X, e]` of a cluster, in scaled units, into row `at` of a column-major matrix with `rows` rows of zeros.
+    /// One row `W^(1/2) [Z Lambda, X, e]` of a cluster, in scaled units, into row `at` of a column-major matrix with `rows` rows of zeros.
     fn fill(&self, i: usize, row: usize, at: usize, rows: usize, out: &mut [f64]) {
         let design = self.design;
+        let weight = self.weight_root(row);
         let mut first = 0;
         for (term, lambda) in design.terms.iter().zip(&self.lambda) {
             let q = term.columns.len();
@@ -172,18 +187,25 @@ impl<'a> Clusters<'a> {
             for (r, column) in term.columns.iter().enumerate() {
                 let z = design.z_column(*column).map_or(1.0, |z| z[row]);
                 for c in 0..=r {
-                    out[(own + c) * rows + at] += z * lambda[c * q + r];
+                    out[(own + c) * rows + at] += weight * z * lambda[c * q + r];
                 }
             }
             first += q * self.levels[term.factor][i] as usize;
         }
         for j in 0..design.p {
-            out[(first + j) * rows + at] = design.x_column(j)[row] / self.scaling.x[j];
+            out[(first + j) * rows + at] = weight * design.x_column(j)[row] / self.scaling.x[j];
         }
-        out[(first + design.p) * rows + at] = design.y[row] * self.scaling.w.sqrt();
+        out[(first + design.p) * rows + at] = weight * design.y[row] * self.scaling.w.sqrt();
     }
 
-    /// The kept rows `[Z Lambda, X, e]` of a cluster, and the roots of their weights.
+    fn weight_root(&self, row: usize) -> f64 {
+        self.design
+            .weights
+            .map_or(1.0, |w| w[row] / self.scaling.w)
+            .sqrt()
+    }
+
+    /// The kept rows `W^(1/2) [Z Lambda, X, e]` of a cluster, and the roots of their weights where these are kept apart.
     fn rows(&self, i: usize, workers: &Workers<'_>) -> Result<(Vec<f64>, Vec<f64>)> {
         let most = self.effects(i) + self.design.p;
         let (width, r) = (most + 1, self.kept_rows(i));
@@ -192,8 +214,7 @@ impl<'a> Clusters<'a> {
         let mut reduced: Option<(TriangleAccumulator, Vec<f64>)> = None;
         let mut at = 0;
         for class in self.classes(i) {
-            let weight = |w: &[f64]| w[self.order[class.start] as usize] / self.scaling.w;
-            let root = self.design.weights.map_or(1.0, weight).sqrt();
+            let root = self.weight_root(self.order[class.start] as usize);
             if class.len() <= most {
                 for row in &self.order[class.clone()] {
                     self.fill(i, *row as usize, at, r, &mut out);
@@ -228,15 +249,16 @@ impl<'a> Clusters<'a> {
         let (k, p) = (self.effects(i), self.design.p);
         let (rows, roots) = self.rows(i, workers)?;
         let r = roots.len();
-        // W^(1/2) V W^(1/2) = I + (W^(1/2) Z Lambda)(...)'
         let mut space = zeros(r * r + (k + r) * r, "the root of a cluster")?;
-        root_of_sum(r, k, |a, b| roots[a] * rows[b * r + a], &mut space);
+        root_of_sum(r, k, |a, b| rows[b * r + a], &mut space);
         space.truncate(r * r);
-        for column in space.chunks_exact_mut(r.max(1)) {
-            column.iter_mut().zip(&roots).for_each(|(v, w)| *v /= w);
-        }
         let mut right = rows[k * r..].to_vec();
         solve_lower(&space, r, &mut right, p + 1);
+        if self.apart.is_some() {
+            for column in space.chunks_exact_mut(r.max(1)) {
+                column.iter_mut().zip(&roots).for_each(|(v, w)| *v /= w);
+            }
+        }
         let residual = right.split_off(p * r);
         Ok(Block {
             rows: r,
@@ -259,7 +281,7 @@ impl<'a> Clusters<'a> {
 }
 
 /// Rows by cluster, within it by weight, and where each cluster starts.
-fn sort_rows(design: &Design<'_>, codes: &[i32], levels: usize) -> (Vec<u32>, Vec<usize>) {
+fn sort_rows(weights: Option<&[f64]>, codes: &[i32], levels: usize) -> (Vec<u32>, Vec<usize>) {
     let mut start = vec![0usize; levels + 1];
     codes.iter().for_each(|c| start[*c as usize] += 1);
     for i in 1..start.len() {
@@ -271,7 +293,7 @@ fn sort_rows(design: &Design<'_>, codes: &[i32], levels: usize) -> (Vec<u32>, Ve
         order[*slot] = row as u32;
         *slot += 1;
     }
-    if let Some(w) = design.weights {
+    if let Some(w) = weights {
         for ends in start.windows(2) {
             order[ends[0]..ends[1]].sort_by(|a, b| w[*a as usize].total_cmp(&w[*b as usize]));
         }

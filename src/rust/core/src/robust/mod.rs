@@ -14,9 +14,10 @@
 //! where roots and inverses leave out directions in which the cluster alone determines X. Under the working model the
 //! covariance of `s_i` and `s_j` is then `1{i = j} G_i'G_i - G_i'Q_i Q_j'G_j`.
 //!
-//! Rows of equal weight may be rotated among each other. Beyond the columns of `[Z_i X_i]` the rotated rows hold
-//! residuals only, V is diagonal there and A leaves them alone, so they never meet X: of each weight at most as many rows
-//! are kept as there are such columns.
+//! Rows may be rotated among each other: beyond the columns of `[Z_i X_i]` they then hold residuals only, V is diagonal
+//! there and A leaves them alone, so they never meet X, and at most as many rows are kept as there are such columns. CR0
+//! and CR3 are the same for rows that are multiplied by the roots of their weights; CR2 is not, and only rows of equal
+//! weight are rotated among each other.
 
 mod adjust;
 mod clusters;
@@ -100,8 +101,8 @@ pub fn robust(
 ) -> Result<Robust> {
     design.check()?;
     let packed = options.start.as_deref().unwrap_or(&[]);
-    let clusters = Clusters::new(design, cluster, unpack(design, packed)?)?;
-    clusters.check_memory(adjustment, extent, options)?;
+    let clusters = Clusters::new(design, cluster, unpack(design, packed)?, adjustment)?;
+    clusters.check_memory(extent, options)?;
     let work: f64 = (0..clusters.count()).map(|i| clusters.work(i)).sum();
     let threads = if work > MUCH_WORK { options.threads } else { 1 };
     let workers = Workers::new(threads, stop)?;
@@ -116,7 +117,7 @@ pub fn robust(
     let r_inverse = invert_upper(all.triangle(), p, p)
         .ok_or_else(|| Error::Numerical("X'V^-1X is singular at these variances".to_string()))?;
     let pieces = workers.map(ranges, |range| {
-        clusters.contributions(range, &r_inverse, adjustment, extent, &workers)
+        clusters.contributions(range, &r_inverse, extent, &workers)
     })?;
     let mut out = Robust {
         r_inverse: clusters.in_user_units(r_inverse),
@@ -166,7 +167,6 @@ impl Clusters<'_> {
         &self,
         range: Range<usize>,
         r_inverse: &[f64],
-        adjustment: Adjustment,
         extent: Extent,
         workers: &Workers<'_>,
     ) -> Result<Piece> {
@@ -176,7 +176,7 @@ impl Clusters<'_> {
             let block = self.block(i, workers)?;
             let r = block.rows;
             let q = matmul(&block.x, r_inverse, r, p, p);
-            let g = match adjustment {
+            let g = match self.adjustment {
                 Adjustment::None => q.clone(),
                 Adjustment::BiasReduced => bias_reduced(&q, &block.root, r, p)?,
                 Adjustment::Jackknife => jackknife(&q, r, p)?,
