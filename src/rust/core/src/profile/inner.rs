@@ -1,8 +1,12 @@
 //! The minimum of the deviance over everything but the held parameter, by trust-region Newton.
+//!
+//! Where the exact Hessian is expensive, average information takes its place, with a correction that makes it agree with
+//! the gradients seen on the way (symmetric rank one; Nocedal and Wright 2006, eq. 6.24). The correction is handed
+//! from point to point.
 
 use crate::criterion::Order;
 use crate::error::Result;
-use crate::linalg::{dot, matmul, symmetric_eigen, Eigen};
+use crate::linalg::{axpy, dot, matmul, symmetric_eigen, Eigen};
 use crate::newton::{decrement, trust_region_step};
 
 use super::joint::Joint;
@@ -25,6 +29,20 @@ pub struct Solved {
     pub converged: bool,
 }
 
+/// The deviance along one path.
+pub struct Inner<'a, 'e> {
+    /// The deviance.
+    pub joint: &'a mut Joint<'e>,
+    /// The path.
+    pub path: &'a Path,
+    /// Added to the Hessian in x that steps are made from.
+    pub correction: &'a mut Vec<f64>,
+    /// The position of the held parameter.
+    pub u: f64,
+    /// An element of x that stays at zero.
+    pub zero: Option<usize>,
+}
+
 struct State {
     x: Vec<f64>,
     deviance: f64,
@@ -33,15 +51,32 @@ struct State {
 }
 
 impl State {
-    fn at(
-        joint: &mut Joint<'_>,
-        path: &Path,
-        u: f64,
-        x: Vec<f64>,
-        deviance: f64,
-        order: Order,
-    ) -> Result<State> {
-        let slopes = path.reduce(&x, u, &joint.slopes(&path.coordinates, order)?);
+    fn is_solved(&self) -> bool {
+        let reached = decrement(&self.slopes.gradient, &self.eigen);
+        !reached.indefinite && reached.value < SOLVED.max(1e-15 * self.deviance.abs())
+    }
+}
+
+impl Inner<'_, '_> {
+    fn value(&mut self, x: &[f64]) -> Result<f64> {
+        self.joint
+            .value(&self.path.coordinates, &self.path.full(x, self.u))
+    }
+
+    /// Derivatives at the engine's last evaluation.
+    fn state(&mut self, x: Vec<f64>, deviance: f64, before: Option<(&State, &[f64])>) -> Result<State> {
+        let order = self.joint.engine.stepping();
+        let slopes = self.joint.slopes(&self.path.coordinates, order)?;
+        let mut slopes = self.path.reduce(&x, self.u, &slopes);
+        if order != Order::Hessian {
+            if let Some((old, step)) = before {
+                self.learn(&old.slopes.gradient, &slopes, step);
+            }
+            axpy(1.0, self.correction, &mut slopes.hessian);
+        }
+        if let Some(at) = self.zero {
+            slopes.fix(at);
+        }
         let eigen = if x.is_empty() {
             Eigen {
                 values: Vec::new(),
@@ -58,71 +93,96 @@ impl State {
         })
     }
 
-    fn is_solved(&self) -> bool {
-        let reached = decrement(&self.slopes.gradient, &self.eigen);
-        !reached.indefinite && reached.value < SOLVED.max(1e-15 * self.deviance.abs())
+    /// Correct the Hessian so that it explains the change of the gradient over the last step.
+    fn learn(&mut self, old: &[f64], new: &Reduced, step: &[f64]) {
+        let k = step.len();
+        let explained = matmul(&new.hessian, step, k, k, 1);
+        let corrected = matmul(self.correction, step, k, k, 1);
+        let missing: Vec<f64> = (0..k)
+            .map(|i| new.gradient[i] - old[i] - explained[i] - corrected[i])
+            .map(|v| if v.is_finite() { v } else { 0.0 })
+            .collect();
+        let along = dot(&missing, step);
+        let size = (dot(&missing, &missing) * dot(step, step)).sqrt();
+        if along.abs() > 1e-6 * size && self.zero.is_none() {
+            for (j, v) in missing.iter().enumerate() {
+                axpy(v / along, &missing, &mut self.correction[j * k..(j + 1) * k]);
+            }
+        }
     }
-}
 
-/// Minimise with the parameter at `u`, from the best of `starts` (the last is expected to be); the engine is left at the
-/// solution. `None` where the deviance is finite at none of them.
-///
-/// # Errors
-/// Those of the engine.
-pub fn solve(joint: &mut Joint<'_>, path: &Path, u: f64, starts: Vec<Vec<f64>>) -> Result<Option<Solved>> {
-    let order = joint.engine.stepping();
-    let mut from: Option<(Vec<f64>, f64)> = None;
-    let mut at_best = false;
-    for x in starts {
-        let deviance = joint.value(&path.coordinates, &path.full(&x, u))?;
-        at_best = deviance.is_finite() && from.as_ref().is_none_or(|(_, d)| deviance <= *d);
-        if at_best {
-            from = Some((x, deviance));
+    /// Minimise from the best of `starts` (the last is expected to be); the engine is left at the solution. `None` where the
+    /// deviance is finite at none of them.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub fn solve(&mut self, starts: Vec<Vec<f64>>) -> Result<Option<Solved>> {
+        let Some((x, deviance)) = self.best(starts)? else {
+            return Ok(None);
+        };
+        let mut state = self.state(x, deviance, None)?;
+        if state.eigen.values.first().is_some_and(|v| *v < 0.0) {
+            // what was learnt elsewhere is of no use here
+            self.correction.fill(0.0);
+            state = self.state(state.x, deviance, None)?;
         }
-    }
-    let Some((x, deviance)) = from else {
-        return Ok(None);
-    };
-    if !at_best {
-        joint.value(&path.coordinates, &path.full(&x, u))?;
-    }
-    let mut state = State::at(joint, path, u, x, deviance, order)?;
-    let (mut radius, mut at_state) = (0.5f64, true);
-    let mut converged = state.is_solved();
-    for _ in 0..STEPS {
-        if converged || state.x.is_empty() || radius < 1e-12 {
-            break;
+        let (mut radius, mut at_state) = (0.5f64, true);
+        let mut converged = state.is_solved();
+        for _ in 0..STEPS {
+            if converged || state.x.is_empty() || radius < 1e-12 {
+                break;
+            }
+            let (g, n) = (&state.slopes.gradient, state.x.len());
+            let d = trust_region_step(g, &state.eigen, radius);
+            let curvature = dot(&d, &matmul(&state.slopes.hessian, &d, n, n, 1));
+            let promised = -(dot(g, &d) + 0.5 * curvature);
+            let trial: Vec<f64> = state.x.iter().zip(&d).map(|(a, b)| a + b).collect();
+            let deviance = self.value(&trial)?;
+            let noise = 1e-13 * state.deviance.abs().max(1.0);
+            let ratio = (state.deviance - deviance) / promised.max(f64::MIN_POSITIVE);
+            // below the rounding of the deviance its differences mean nothing; the model is trusted instead
+            let trusted = promised <= 10.0 * noise && deviance <= state.deviance + 10.0 * noise;
+            let length = dot(&d, &d).sqrt();
+            if ratio > 0.75 || trusted {
+                radius = radius.max(2.0 * length);
+            } else if ratio.is_nan() || ratio < 0.25 {
+                radius = 0.25 * length;
+            }
+            at_state = ratio > 1e-4 || trusted;
+            if at_state {
+                state = self.state(trial, deviance, Some((&state, &d)))?;
+                // what is smaller than rounding will not get smaller
+                converged = state.is_solved() || (trusted && promised < SOLVED);
+            }
         }
-        let (g, n) = (&state.slopes.gradient, state.x.len());
-        let d = trust_region_step(g, &state.eigen, radius);
-        let curvature = dot(&d, &matmul(&state.slopes.hessian, &d, n, n, 1));
-        let promised = -(dot(g, &d) + 0.5 * curvature);
-        let trial: Vec<f64> = state.x.iter().zip(&d).map(|(a, b)| a + b).collect();
-        let deviance = joint.value(&path.coordinates, &path.full(&trial, u))?;
-        let noise = 1e-13 * state.deviance.abs().max(1.0);
-        let ratio = (state.deviance - deviance) / promised.max(f64::MIN_POSITIVE);
-        // below the rounding of the deviance its differences mean nothing; the model is trusted instead
-        let trusted = promised <= 10.0 * noise && deviance <= state.deviance + 10.0 * noise;
-        let length = dot(&d, &d).sqrt();
-        if ratio > 0.75 || trusted {
-            radius = radius.max(2.0 * length);
-        } else if ratio.is_nan() || ratio < 0.25 {
-            radius = 0.25 * length;
+        if !at_state {
+            self.value(&state.x)?;
         }
-        at_state = ratio > 1e-4 || trusted;
-        if at_state {
-            state = State::at(joint, path, u, trial, deviance, order)?;
-            // what is smaller than rounding will not get smaller
-            converged = state.is_solved() || (trusted && promised < SOLVED);
+        Ok(Some(Solved {
+            converged: converged || state.is_solved(),
+            x: state.x,
+            deviance: state.deviance,
+            slopes: state.slopes,
+        }))
+    }
+
+    /// The start with the lowest deviance, at which the engine is left.
+    fn best(&mut self, starts: Vec<Vec<f64>>) -> Result<Option<(Vec<f64>, f64)>> {
+        let mut best: Option<(Vec<f64>, f64)> = None;
+        let mut there = false;
+        for mut x in starts {
+            if let Some(at) = self.zero {
+                x[at] = 0.0;
+            }
+            let deviance = self.value(&x)?;
+            there = deviance.is_finite() && best.as_ref().is_none_or(|(_, d)| deviance <= *d);
+            if there {
+                best = Some((x, deviance));
+            }
         }
+        if let Some((x, _)) = best.as_ref().filter(|_| !there) {
+            self.value(x)?;
+        }
+        Ok(best)
     }
-    if !at_state {
-        joint.value(&path.coordinates, &path.full(&state.x, u))?;
-    }
-    Ok(Some(Solved {
-        converged: converged || state.is_solved(),
-        x: state.x,
-        deviance: state.deviance,
-        slopes: state.slopes,
-    }))
 }

@@ -29,12 +29,15 @@ pub fn lower_factor(a: &[f64]) -> Vec<f64> {
 
 /// Gradient and Hessian, column-major.
 pub struct Slopes {
+    /// The gradient.
     pub gradient: Vec<f64>,
+    /// The Hessian.
     pub hessian: Vec<f64>,
 }
 
 /// The deviance of an engine (ML).
 pub struct Joint<'e> {
+    /// The engine.
     pub engine: &'e mut dyn Engine,
     /// Per term the units of the user's columns: those of Psi and of the noise of a level together, relative to sigma.
     pub scales: Vec<Vec<f64>>,

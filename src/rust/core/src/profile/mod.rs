@@ -8,8 +8,10 @@
 //! itself (the others being at their minimum), so that the next step and the interpolation between points are known.
 
 mod inner;
-mod joint;
-mod path;
+mod interpolate;
+pub mod joint;
+pub mod path;
+mod report;
 mod walk;
 
 use std::sync::atomic::AtomicBool;
@@ -132,7 +134,7 @@ pub fn profiles(
             continue;
         };
         let mut walk = walk(&mut joint, path, request);
-        (walk.lowest, walk.effect) = (lowest, effect);
+        (walk.lowest, walk.place, walk.effect) = (lowest, *place, effect);
         let (points, ends) = walk.run(u, x)?;
         all.outcomes.push(Outcome::Profile { points, ends });
     }
@@ -154,6 +156,9 @@ fn walk<'j, 'e>(joint: &'j mut Joint<'e>, path: Path, request: &'j Request) -> W
         elements: &request.elements,
         settings: request.settings,
         lowest: f64::INFINITY,
+        place: 0,
+        plateau: None,
+        correction: Vec::new(),
         effect: None,
     }
 }

@@ -77,6 +77,19 @@ pub struct Reduced {
     pub second: f64,
 }
 
+impl Reduced {
+    /// Keep an element of x where it is.
+    pub fn fix(&mut self, at: usize) {
+        let k = self.gradient.len();
+        self.gradient[at] = 0.0;
+        for j in 0..k {
+            self.hessian[at * k + j] = 0.0;
+            self.hessian[j * k + at] = 0.0;
+        }
+        self.hessian[at * k + at] = 1.0;
+    }
+}
+
 /// A correlation of an effect below this size, in units of the noise of a level, is not defined.
 const NOTHING: f64 = 1e-6;
 
@@ -244,6 +257,15 @@ impl Path {
             along: dot(g, &along),
             mixed,
             second: dot(&along, &turned),
+        }
+    }
+
+    /// For a correlation the places in x of the sizes of its two effects, which must have the same sign: beyond zero they would
+    /// stand for the opposite correlation.
+    pub fn sizes(&self) -> Option<[usize; 2]> {
+        match self.kind {
+            Kind::Correlation { upper, .. } => Some([upper - 1, upper]),
+            _ => None,
         }
     }
 

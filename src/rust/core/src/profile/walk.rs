@@ -1,10 +1,11 @@
 //! From the optimum outwards, in steps of zeta.
 
+use crate::criterion::Order;
 use crate::error::Result;
-use crate::estimates::{congruence, to_user};
-use crate::linalg::{identity, square_size, symmetric_eigen};
+use crate::linalg::{axpy, dot, symmetric_eigen};
 
-use super::inner::{solve, Solved};
+use super::inner::{Inner, Solved};
+use super::interpolate::{extrapolate, inverse_hermite, Node};
 use super::joint::Joint;
 use super::path::{Parameter, Path};
 
@@ -61,14 +62,12 @@ pub struct Point {
     pub converged: bool,
 }
 
-/// A point as the walk sees it.
-#[derive(Clone)]
-struct Node {
-    u: f64,
+/// The best fit with one of the effects of a correlation at zero.
+pub struct Plateau {
+    /// Which element of x is zero.
+    zero: usize,
     x: Vec<f64>,
-    zeta: f64,
-    /// `d zeta / du`.
-    rate: f64,
+    deviance: f64,
 }
 
 /// A step that gained more than this many deltas is taken back.
@@ -87,6 +86,12 @@ pub struct Walk<'j, 'e> {
     pub settings: Settings,
     /// The deviance at the optimum.
     pub lowest: f64,
+    /// The place of the parameter among those that are reported.
+    pub place: usize,
+    /// For a correlation, once it is known.
+    pub plateau: Option<Plateau>,
+    /// See [`Inner`].
+    pub correction: Vec<f64>,
     /// The fixed effect that is held, and `(factor, shift)` with `c (engine) = factor (c - shift)`.
     pub effect: Option<(usize, f64, f64)>,
 }
@@ -98,9 +103,11 @@ impl Walk<'_, '_> {
     /// Those of the engine.
     pub fn run(&mut self, u: f64, x: Vec<f64>) -> Result<(Vec<Point>, [End; 2])> {
         let (node, point) = self.centre(u, x)?;
+        let correction = self.correction.clone();
         let (up, upper, ahead) = self.side(vec![node.clone()], 1.0)?;
         let mut trail: Vec<Node> = ahead.into_iter().collect();
         trail.push(node);
+        self.correction = correction;
         let (down, lower, _) = self.side(trail, -1.0)?;
         let mut points: Vec<Point> = down.into_iter().rev().collect();
         points.push(point);
@@ -108,22 +115,21 @@ impl Walk<'_, '_> {
         Ok((points, [lower, upper]))
     }
 
-    /// All parameters at the optimum, user's scale.
-    ///
-    /// # Errors
-    /// Those of the engine.
-    pub fn estimates(&mut self, full: &[f64]) -> Result<Vec<f64>> {
-        self.joint.value(&self.path.coordinates, full)?;
-        Ok(self.values(full, None))
-    }
-
     /// The optimum, with the slope of zeta there: the curvature of the profile.
     fn centre(&mut self, u: f64, x: Vec<f64>) -> Result<(Node, Point)> {
         let full = self.path.full(&x, u);
         self.joint.value(&self.path.coordinates, &full)?;
-        let order = self.joint.engine.stepping();
-        let slopes = self.joint.slopes(&self.path.coordinates, order)?;
+        self.correction = vec![0.0; x.len() * x.len()];
+        if self.joint.engine.stepping() != Order::Hessian {
+            let average = self.joint.slopes(&self.path.coordinates, Order::Average)?;
+            let average = self.path.reduce(&x, u, &average).hessian;
+            axpy(-1.0, &average, &mut self.correction);
+        }
+        let slopes = self.joint.slopes(&self.path.coordinates, Order::Hessian)?;
         let mut reduced = self.path.reduce(&x, u, &slopes);
+        if self.joint.engine.stepping() != Order::Hessian {
+            axpy(1.0, &reduced.hessian, &mut self.correction);
+        }
         if let Some((j, factor, _)) = self.effect {
             let (_, s_jj, own) = self.joint.effect(j, Some(&self.path.coordinates))?;
             let weight = 2.0 * factor / (s_jj * (2.0 * full[full.len() - 1]).exp());
@@ -135,7 +141,7 @@ impl Walk<'_, '_> {
             let eigen = symmetric_eigen(&reduced.hessian, x.len())?;
             let least = 1e-12 * eigen.values.iter().fold(0.0f64, |a, v| a.max(v.abs()));
             for (j, v) in eigen.values.iter().enumerate().filter(|(_, v)| **v > least) {
-                curvature -= crate::linalg::dot(eigen.vector(j), &reduced.mixed).powi(2) / v;
+                curvature -= dot(eigen.vector(j), &reduced.mixed).powi(2) / v;
             }
         }
         let rate = if curvature > 1e-10 * reduced.second.abs() {
@@ -146,7 +152,7 @@ impl Walk<'_, '_> {
         let point = Point {
             zeta: 0.0,
             slope: self.user_slope(u, rate),
-            values: self.values(&full, None),
+            values: self.held_values(u, &full, None),
             deviance: self.lowest,
             converged: true,
         };
@@ -160,7 +166,10 @@ impl Walk<'_, '_> {
     }
 
     fn user_slope(&self, u: f64, rate: f64) -> f64 {
-        rate / self.path.user(u).1
+        match self.path.user(u).1 {
+            0.0 => f64::NAN,
+            derivative => rate / derivative,
+        }
     }
 
     /// The points on one side, why it ended, and the first of its nodes. `trail` ends with the optimum.
@@ -258,7 +267,7 @@ impl Walk<'_, '_> {
         if let Some((j, factor, shift)) = self.effect {
             self.joint.engine.hold_effect(Some((j, factor * (u - shift))))?;
         }
-        let solved = solve(self.joint, &self.path, u, starts);
+        let solved = self.feasible(u, starts);
         let result = match solved {
             Ok(Some(solved)) => self.report(u, solved, sign).map(Some),
             Ok(None) => Ok(None),
@@ -268,10 +277,50 @@ impl Walk<'_, '_> {
         result
     }
 
+    fn solve(&mut self, u: f64, starts: Vec<Vec<f64>>, zero: Option<usize>) -> Result<Option<Solved>> {
+        let mut inner = Inner {
+            joint: &mut *self.joint,
+            path: &self.path,
+            correction: &mut self.correction,
+            u,
+            zero,
+        };
+        inner.solve(starts)
+    }
+
+    /// The minimum where effects have the sizes that they may have: at zero where it would lie beyond, or is lower. With an
+    /// effect at zero the deviance does not depend on its correlations, so that this minimum is found once.
+    fn feasible(&mut self, u: f64, starts: Vec<Vec<f64>>) -> Result<Option<Solved>> {
+        let Some([a, b]) = self.path.sizes() else {
+            return self.solve(u, starts, None);
+        };
+        if self.plateau.is_none() {
+            for zero in [a, b] {
+                let found = self.solve(u, vec![starts[0].clone()], Some(zero))?;
+                let lower = |s: &Solved| self.plateau.as_ref().is_none_or(|p| s.deviance < p.deviance);
+                if let Some(s) = found.filter(|s| s.converged && lower(s)) {
+                    let (deviance, x) = (s.deviance, s.x);
+                    self.plateau = Some(Plateau { zero, x, deviance });
+                }
+            }
+        }
+        let last = starts[0].clone();
+        let inside = |s: &Solved| s.x[a] * s.x[b] >= 0.0;
+        let mut free = self.solve(u, starts, None)?.filter(inside);
+        if free.is_none() {
+            free = self.solve(u, vec![last], None)?.filter(inside);
+        }
+        match (&free, &self.plateau) {
+            (Some(s), Some(p)) if s.deviance <= p.deviance => Ok(free),
+            (_, None) => Ok(free),
+            (_, Some(p)) => self.solve(u, vec![p.x.clone()], Some(p.zero)),
+        }
+    }
+
     /// What is known at a solution, at which the engine is.
     fn report(&mut self, u: f64, solved: Solved, sign: f64) -> Result<(Node, Point)> {
         let full = self.path.full(&solved.x, u);
-        let values = self.values(&full, Some(u));
+        let values = self.held_values(u, &full, Some(u));
         let mut along = solved.slopes.along;
         if let Some((j, factor, shift)) = self.effect {
             self.joint.engine.hold_effect(None)?;
@@ -324,69 +373,4 @@ impl Walk<'_, '_> {
         }
         Ok(best)
     }
-
-    /// All parameters on the user's scale, at the engine's last evaluation, with the value of an effect that it holds.
-    fn values(&self, full: &[f64], held: Option<f64>) -> Vec<f64> {
-        let engine = &*self.joint.engine;
-        let sigma = self.joint.unit * full[full.len() - 1].exp();
-        let lambda = to_user(engine, &self.path.coordinates.lambda(&full[..full.len() - 1]));
-        let psi: Vec<Vec<f64>> = lambda
-            .iter()
-            .map(|l| congruence(l, &identity(square_size(l))))
-            .collect();
-        let element = |term: usize, i: usize, j: usize| psi[term][j * square_size(&psi[term]) + i];
-        let mut values: Vec<f64> = self
-            .elements
-            .iter()
-            .map(|parameter| match parameter {
-                Parameter::Sd { term, column } => sigma * element(*term, *column, *column).sqrt(),
-                Parameter::Correlation {
-                    term,
-                    columns: (a, b),
-                } => {
-                    let size = element(*term, *a, *a).sqrt() * element(*term, *b, *b).sqrt();
-                    (element(*term, *a, *b) / size).clamp(-1.0, 1.0)
-                }
-                Parameter::Sigma | Parameter::Effect(_) => f64::NAN,
-            })
-            .collect();
-        values.push(sigma);
-        let (frame, beta) = (engine.frame(), &engine.root().beta);
-        let user = |(j, b): (&usize, &f64)| {
-            b * (frame.scaling.y / frame.scaling.x[*j]) + frame.scaling.shift * frame.scaling.constant[*j]
-        };
-        let mut effects: Vec<f64> = frame.kept.iter().zip(beta).map(user).collect();
-        if let (Some((j, _, _)), Some(held)) = (self.effect, held) {
-            effects.insert(j, held);
-        }
-        values.extend(effects);
-        values
-    }
-}
-
-/// The polynomial through the last nodes.
-fn extrapolate(trail: &[Node], u: f64) -> Vec<f64> {
-    let mut x = vec![0.0; trail[0].x.len()];
-    for (i, node) in trail.iter().enumerate() {
-        let others = trail.iter().enumerate().filter(|(k, _)| *k != i);
-        let weight: f64 = others.map(|(_, o)| (u - o.u) / (node.u - o.u)).product();
-        crate::linalg::axpy(weight, &node.x, &mut x);
-    }
-    x
-}
-
-/// Where zeta has a value, by the cubic that u is of zeta between two nodes.
-fn inverse_hermite(a: &Node, b: &Node, zeta: f64) -> f64 {
-    let (width, rise) = (b.u - a.u, b.zeta - a.zeta);
-    let t = (zeta - a.zeta) / rise;
-    let slope = |n: &Node| {
-        let s = rise / n.rate;
-        if n.rate.is_finite() && s * width > 0.0 && s.abs() < 3.0 * width.abs() {
-            s
-        } else {
-            width
-        }
-    };
-    let (t2, t3) = (t * t, t * t * t);
-    a.u + width * (3.0 * t2 - 2.0 * t3) + slope(a) * (t3 - 2.0 * t2 + t) + slope(b) * (t3 - t2)
 }
