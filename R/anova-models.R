@@ -50,6 +50,10 @@ check_model_names <- function(names, fits, expressions) {
     }
     return(names)
   }
+  # do.call() and lapply() put the fits themselves in the call
+  if (!all(vapply(expressions, is.language, NA))) {
+    return(paste0("MODEL", seq_along(fits)))
+  }
   names <- vapply(expressions, one_line, "")
   if (anyDuplicated(names) || max(nchar(names)) > 200L) {
     names <- paste0("MODEL", seq_along(fits))
@@ -59,7 +63,7 @@ check_model_names <- function(names, fits, expressions) {
 
 data_line <- function(fit) {
   call <- if (inherits(fit, "mixedlm")) field(fit, "call") else stats::getCall(fit)
-  if (!is.null(call$data)) paste0("Data: ", one_line(call$data))
+  if (is.language(call$data)) paste0("Data: ", one_line(call$data))
 }
 
 # A fit of lmer() as ours; one of lm() stays what it is.
