@@ -50,6 +50,10 @@ check_model_names <- function(names, fits, expressions) {
     }
     return(names)
   }
+  # do.call() and lapply() put the fits themselves in the call
+  if (!all(vapply(expressions, is.language, NA))) {
+    return(paste0("MODEL", seq_along(fits)))
+  }
   names <- vapply(expressions, one_line, "")
   if (anyDuplicated(names) || max(nchar(names)) > 200L) {
     names <- paste0("MODEL", seq_along(fits))
@@ -59,7 +63,7 @@ check_model_names <- function(names, fits, expressions) {
 
 data_line <- function(fit) {
   call <- if (inherits(fit, "mixedlm")) field(fit, "call") else stats::getCall(fit)
-  if (!is.null(call$data)) paste0("Data: ", one_line(call$data))
+  if (is.language(call$data)) paste0("Data: ", one_line(call$data))
 }
 
 # A fit of lmer() as ours; one of lm() stays what it is.
@@ -87,28 +91,27 @@ comparable_weights <- function(fit) {
   w %||% rep(1, length(comparable_response(fit)))
 }
 
+# Rows, response and weights must be the same; the order of the rows does not matter.
 check_same_data <- function(fits, names) {
   y <- lapply(fits, comparable_response)
   w <- lapply(fits, comparable_weights)
-  first <- order(y[[1L]], w[[1L]])
-  for (k in seq_along(fits)[-1L]) {
-    if (length(y[[k]]) != length(y[[1L]])) {
+  rows <- lengths(y)
+  other <- which(rows != rows[1L])
+  if (length(other)) {
+    abort("comparison", paste0(
+      "The fits have different numbers of rows: ", rows[1L], " in ", quote_names(names[1L]), ", ",
+      rows[other[1L]], " in ", quote_names(names[other[1L]]),
+      ". Missing values may be the cause; fit both to the same rows."
+    ))
+  }
+  order <- Map(function(y, w) order(y, w), y, w)
+  sorted <- list(response = Map(`[`, y, order), weights = Map(`[`, w, order))
+  for (what in names(sorted)) {
+    same <- vapply(sorted[[what]], function(v) isTRUE(all.equal(v, sorted[[what]][[1L]], tolerance = 1e-12)), NA)
+    if (!all(same)) {
       abort("comparison", paste0(
-        "The fits have different numbers of rows: ", length(y[[1L]]), " in ", quote_names(names[1L]),
-        ", ", length(y[[k]]), " in ", quote_names(names[k]), ". Missing values may be the cause; fit both to the same rows."
-      ))
-    }
-    own <- order(y[[k]], w[[k]])
-    if (!isTRUE(all.equal(y[[k]][own], y[[1L]][first], tolerance = 1e-12))) {
-      abort("comparison", paste0(
-        quote_names(names[k]), " has another response than ", quote_names(names[1L]),
-        "; their likelihoods cannot be compared."
-      ))
-    }
-    if (!isTRUE(all.equal(w[[k]][own], w[[1L]][first], tolerance = 1e-12))) {
-      abort("comparison", paste0(
-        quote_names(names[k]), " has other weights than ", quote_names(names[1L]),
-        "; their likelihoods cannot be compared."
+        quote_names(names[!same][1L]), " has ", if (what == "response") "another response" else "other weights",
+        " than ", quote_names(names[1L]), "; their likelihoods cannot be compared."
       ))
     }
   }

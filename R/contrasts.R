@@ -54,9 +54,9 @@ containment <- function(tt) {
   out
 }
 
-# For the rows of attr(tt, "factors").
+# For the rows of attr(tt, "factors"), whose names may be in backticks: by place.
 variable_is_factor <- function(tt) {
-  class <- attr(tt, "dataClasses")[rownames(attr(tt, "factors"))]
+  class <- attr(tt, "dataClasses")
   is_factor_class(class) & !is.na(class)
 }
 

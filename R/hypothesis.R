@@ -22,7 +22,8 @@
 #' @param ddf (`character(1)`) degrees of freedom, see [mixedlm-ddf]. `"normal"` is statsmodels' way.
 #' @param vcov (`character(1)`) covariance of the coefficients: `"model"`, or cluster-robust
 #'   `"CR0"`, `"CR1"`, `"CR2"` with their own degrees of freedom (`ddf` does not apply).
-#' @param cluster for the robust covariances: what the clusters are, `NULL` for the outermost grouping factor.
+#' @param cluster for the robust covariances: what the clusters are, `NULL` for the outermost
+#'   grouping factor.
 #' @param joint (`logical(1)`) whether the joint test is made.
 #' @param level (`numeric(1)`) confidence level of the intervals.
 #'
@@ -34,9 +35,10 @@
 #' Single rows: t tests (z for `ddf = "normal"`). Jointly: the F test that belongs to
 #' `ddf` (chi-square for `"normal"`).
 #'
-#' @return A list of class `mixedlm_hypothesis`: `table`, a data frame with one row per function: `estimate`, `std.error`,
-#'   `df`, `statistic`, `p.value`, `conf.low`, `conf.high`; `joint`, a list of `statistic`, `num_df`, `den_df`,
-#'   `p.value` (or `NULL`); `L`, `rhs`, `ddf`, `vcov`, `level`. `as.data.frame()` gives the table.
+#' @return A list of class `mixedlm_hypothesis`: `table`, a data frame with one row per
+#'   function: `estimate`, `std.error`, `df`, `statistic`, `p.value`, `conf.low`, `conf.high`;
+#'   `joint`, a list of `statistic`, `num_df`, `den_df`, `p.value` (or `NULL`); `L`, `rhs`, `ddf`,
+#'   `vcov`, `level`. `as.data.frame()` gives the table.
 #' @section Errors: `mixedlm_error_hypothesis` for a wrong number of columns, unknown
 #'   coefficients, strings that cannot be read, functions that are not estimable,
 #'   contradictory rows, a wrong `rhs`; `mixedlm_error_ddf`.
@@ -280,7 +282,7 @@ independent_rows <- function(L, rhs, labels) {
 
 # --- labels and printing ---------------------------------------------------------
 
-# "2 * Time - (Intercept) = 3"
+# The text of a row with its right-hand side.
 row_labels <- function(L, rhs, names = NULL) {
   vapply(seq_len(nrow(L)), function(i) {
     if (!is.null(names) && nzchar(names[i])) {
@@ -340,9 +342,10 @@ hypothesis_title <- function(x) {
 
 joint_line <- function(x, digits) {
   j <- x$joint
-  p <- if (is.na(j$p.value)) "" else {
+  p <- ""
+  if (!is.na(j$p.value)) {
     text <- format.pval(j$p.value, digits = digits)
-    paste0(", p ", if (startsWith(text, "<")) text else paste("=", text))
+    p <- paste0(", p ", if (startsWith(text, "<")) text else paste("=", text))
   }
   number <- function(v) format(v, digits = digits)
   if (x$ddf == "normal") {

@@ -33,6 +33,21 @@ test_that("the tables are lmerTest's on unbalanced data with interactions", {
   tested(Weight ~ Cu * Evit + Time + Evit:Time + (1 | Pig), subset(dietox, as.integer(factor(Pig)) <= 20))
 })
 
+test_that("strings, logical values and odd names are factors too", {
+  d <- uneven_cake()
+  d$`the recipe` <- as.character(d$recipe)
+  d$hot <- as.integer(as.character(d$temperature)) > 195
+  odd <- mixedlm(angle ~ `the recipe` * hot + log(temp) + offset(temp / 100) + (1 | recipe:replicate), d)
+  d$first <- d$recipe
+  d$second <- factor(d$hot)
+  plain <- mixedlm(angle ~ first * second + log(temp) + offset(temp / 100) + (1 | recipe:replicate), d)
+  for (type in 1:3) {
+    expect_equal(as.matrix(anova(odd, type = type)), as.matrix(anova(plain, type = type)), ignore_attr = TRUE, tolerance = 1e-8)
+  }
+  d$shifted <- d$angle - d$temp / 100
+  tested(shifted ~ first * second + log(temp) + (1 | recipe:replicate), d)
+})
+
 test_that("models without an intercept or without main effects are lmerTest's", {
   d <- uneven_cake()
   tested(angle ~ 0 + recipe + recipe:temp + (1 | recipe:replicate), d)
