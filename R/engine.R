@@ -95,6 +95,25 @@ engine_condvar <- function(fit) {
   lapply(answer$variances, function(v) v * field(fit, "scale"))
 }
 
+# What clusters contribute to a robust covariance; they are the last factor of
+# `design`, whose response are residuals in units of sigma.
+engine_robust <- function(fit, design, adjustment, moments) {
+  options <- engine_options(
+    field(fit, "reml"), "newton", field(fit, "control"), packed_theta(fit)
+  )
+  problem <- engine_problem(design, lapply(design$terms, `[[`, "free"))
+  engine_answer(rs_robust(problem, options, adjustment, moments), design)
+}
+
+# Standard errors of prediction relative to sigma, per row: fixed, random, both.
+engine_prediction <- function(fit) {
+  design <- design_of(fit)
+  options <- engine_options(
+    field(fit, "reml"), "newton", field(fit, "control"), packed_theta(fit)
+  )
+  engine_answer(rs_prediction(engine_problem(design), options), design)
+}
+
 # The design that a fit was made from, built again from its frame.
 design_of <- function(fit) {
   design <- build_design(field(fit, "parsed"), field(fit, "frame"), field(fit, "contrasts"))
