@@ -118,6 +118,25 @@ engine_condvar <- function(fit) {
   lapply(answer$variances, function(v) v * field(fit, "scale"))
 }
 
+# What clusters contribute to a robust covariance; they are the last factor of
+# `design`, whose response are residuals in units of sigma.
+engine_robust <- function(fit, design, adjustment, moments) {
+  options <- engine_options(
+    field(fit, "reml"), "newton", field(fit, "control"), packed_theta(fit)
+  )
+  problem <- engine_problem(design, lapply(design$terms, `[[`, "free"))
+  engine_answer(rs_robust(problem, options, adjustment, moments), design)
+}
+
+# Standard errors of prediction relative to sigma, per row: fixed, random, both.
+engine_prediction <- function(fit) {
+  design <- design_of(fit)
+  options <- engine_options(
+    field(fit, "reml"), "newton", field(fit, "control"), packed_theta(fit)
+  )
+  engine_answer(rs_prediction(engine_problem(design), options), design)
+}
+
 # What tests of fixed effects need, at the fit's parameters, in the units of the
 # data:
 #

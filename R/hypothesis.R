@@ -80,14 +80,6 @@ linear_hypothesis <- function(fit, L, rhs = 0,
   new_hypothesis(tests, functions, if (joint) tests$joint, method, vcov, level)
 }
 
-check_level <- function(level) {
-  if (!is_number(level) || level <= 0 || level >= 1) {
-    abort("argument", paste0(
-      "`level` must be a number between 0 and 1; found ", describe(level), "."
-    ), argument = "level")
-  }
-}
-
 model_tests <- function(basis, functions, independent) {
   L <- functions$L
   joint <- test_joint(basis, L[independent, , drop = FALSE], functions$rhs[independent])

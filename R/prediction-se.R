@@ -49,10 +49,5 @@ prediction_se <- function(fit, part = c("both", "fixed", "random")) {
     )
   }
   part <- choose_one(part, c("both", "fixed", "random"), "part")
-  design <- design_of(fit)
-  options <- engine_options(
-    field(fit, "reml"), "newton", field(fit, "control"), packed_theta(fit)
-  )
-  answer <- engine_answer(rs_prediction(engine_problem(design), options), design)
-  by_row(fit, sigma(fit) * answer[[part]], stats::napredict)
+  by_row(fit, sigma(fit) * engine_prediction(fit)[[part]], stats::napredict)
 }

@@ -1,4 +1,4 @@
-# Cluster-robust covariance of the fixed effects, and tests that rest on it.
+# Cluster-robust covariance of the fixed effects.
 #
 # The core gives what every cluster i contributes, in coordinates in which
 # X'V^-1X is the identity (root: from those to beta): the score s_i, and with
@@ -51,7 +51,8 @@
 #' \eqn{\eta} degrees of freedom of the estimated covariance,
 #' \eqn{F = (\eta - q + 1) Q / (\eta q)} on \eqn{q} and \eqn{\eta - q + 1}
 #' degrees of freedom. Where \eqn{\eta - q + 1} is not positive there are too few
-#' clusters for such a test, and the p-value is `NA`.
+#' clusters for such a test, and the p-value is `NA`. So it is for coefficients of
+#' which whole clusters leave no residuals, as with a fixed effect for each cluster.
 #'
 #' @section Cost:
 #' Each cluster is rotated to as many rows as it has random effects and fixed
@@ -120,7 +121,7 @@ robust_vcov <- function(fit, which, type, cluster) {
 # last two as by_cluster() makes them. A contrast l of the fixed effects is
 # t(map) %*% l in the core's coordinates.
 robust_parts <- function(fit, type, cluster = NULL, moments = TRUE) {
-  spec <- robust_types[[type]]
+  spec <- robust_types[[choose_one(type, names(robust_types), "type")]]
   design <- design_of(fit)
   codes <- robust_clusters(fit, design, cluster)
   names <- names(field(fit, "fe_params"))
@@ -128,7 +129,7 @@ robust_parts <- function(fit, type, cluster = NULL, moments = TRUE) {
   p <- length(columns$design)
   m <- length(codes$levels)
   map <- matrix(0, length(names), p)
-  answer <- if (p) engine_robust(fit, design, columns$design, codes, spec$adjustment, moments)
+  answer <- if (p) robust_answer(fit, design, columns, codes, spec$adjustment, moments)
   factor <- spec$factor(m, length(design$y), p)
   if (!is.finite(factor) || factor < 0) {
     abort("robust", sprintf(
@@ -166,30 +167,20 @@ estimated_columns <- function(fit, design) {
 
 # The core's answer for residuals in units of sigma. The clusters are one more
 # factor, the last one, without a term.
-engine_robust <- function(fit, design, kept, clusters, adjustment, moments) {
-  options <- engine_options(
-    field(fit, "reml"), "newton", field(fit, "control"), packed_theta(fit)
-  )
+robust_answer <- function(fit, design, columns, clusters, adjustment, moments) {
+  kept <- columns$design
+  beta <- field(fit, "fe_params")[columns$fit]
   design$factors <- c(design$factors, list(clusters))
   design$terms <- lapply(design$terms, own_columns, x = design$x, kept = kept)
   x <- design$x[, kept, drop = FALSE]
-  residual <- design$y - as.vector(x %*% estimated_effects(fit, design, kept))
+  residual <- design$y - as.vector(x %*% beta)
   if (!is.null(design$offset)) {
     residual <- residual - design$offset
   }
   design["offset"] <- list(NULL)
   design$x <- x
   design$y <- residual / sqrt(field(fit, "scale"))
-  problem <- engine_problem(design, lapply(design$terms, `[[`, "free"))
-  engine_answer(rs_robust(problem, options, adjustment, moments), design)
-}
-
-estimated_effects <- function(fit, design, kept) {
-  columns <- field(fit, "columns")
-  if (!is.null(design$held)) {
-    columns <- columns[is.na(design$held)]
-  }
-  field(fit, "fe_params")[match(columns[kept], names(field(fit, "fe_params")))]
+  engine_robust(fit, design, adjustment, moments)
 }
 
 # A term whose columns do not refer to columns of X that are left out.
@@ -200,273 +191,4 @@ own_columns <- function(term, x, kept) {
   term$z <- cbind(1, x)[, term$x_columns + 1L, drop = FALSE]
   term["x_columns"] <- list(NULL)
   term
-}
-
-# --- clusters --------------------------------------------------------------
-
-# The clusters of the rows as a coded factor, every grouping factor nested in it.
-robust_clusters <- function(fit, design, cluster) {
-  used <- unique(vapply(design$terms, `[[`, 0L, "factor"))
-  factors <- design$factors[used]
-  coded <- if (is.null(cluster)) {
-    factors[[which.min(vapply(factors, function(f) length(f$levels), 0L))]]
-  } else {
-    given_clusters(fit, cluster)
-  }
-  for (f in factors) {
-    if (!is_nested(f, coded)) {
-      crossed_clusters(f, coded, is.null(cluster))
-    }
-  }
-  if (length(coded$levels) < 2L) {
-    abort("robust", paste0(
-      "A robust covariance needs at least two clusters; ", quote_names(coded$name),
-      " has one."
-    ), argument = "cluster")
-  }
-  coded
-}
-
-crossed_clusters <- function(factor, coded, by_default) {
-  abort("robust", if (by_default) {
-    paste0(
-      "The rows do not fall into independent clusters: the grouping factors ",
-      quote_names(factor$name), " and ", quote_names(coded$name),
-      " are crossed. Give `cluster`, in which every grouping factor is nested."
-    )
-  } else {
-    paste0(
-      "The clusters are not independent in this model: the grouping factor ",
-      quote_names(factor$name), " is not nested in ", quote_names(coded$name),
-      ", so that rows of different clusters share its random effects."
-    )
-  }, argument = "cluster", factor = factor$name)
-}
-
-# `cluster` as a factor, a vector, a string or a one-sided formula.
-given_clusters <- function(fit, cluster) {
-  if (inherits(cluster, "formula")) {
-    if (length(cluster) != 2L) {
-      abort("robust", paste0(
-        "`cluster` must be a one-sided formula, as in ~ school; found ",
-        one_line(cluster), "."
-      ), argument = "cluster")
-    }
-    name <- var_name(cluster[[2L]])
-    value <- cluster_variable(fit, cluster[[2L]], name, environment(cluster))
-  } else if (is_string(cluster) && nobs(fit) > 1L) {
-    name <- cluster
-    value <- cluster_variable(fit, as.name(cluster), name, NULL)
-  } else {
-    name <- "cluster"
-    value <- cluster
-  }
-  if (!is.atomic(value) || is.null(value) || !is.null(dim(value)) || is.complex(value) || is.raw(value)) {
-    abort("robust", paste0(
-      "`cluster` must be a vector or a factor with one value for each row, the name ",
-      "of a column or a one-sided formula, not ", describe(value), "."
-    ), argument = "cluster")
-  }
-  value <- rows_of_fit(fit, value)
-  if (anyNA(value)) {
-    abort("robust", paste0(
-      "The clusters in ", quote_names(name), " are missing for ", sum(is.na(value)),
-      " of the rows that the fit uses."
-    ), argument = "cluster")
-  }
-  coded <- code_factor(value, name)
-  list(name = name, codes = coded$codes, levels = coded$levels)
-}
-
-# A variable in the frame of the fit, in its data, or where its formula was written.
-cluster_variable <- function(fit, expr, name, env) {
-  frame <- field(fit, "frame")
-  if (name %in% names(frame)) {
-    return(.subset2(frame, name))
-  }
-  data <- data_of_fit(fit)
-  value <- tryCatch(
-    eval(expr, data, env %||% environment(field(fit, "formula")) %||% globalenv()),
-    error = function(e) NULL
-  )
-  if (is.null(value) || is.function(value)) {
-    abort("robust", paste0(
-      "`cluster` names ", quote_names(name), ", which is neither in the data of the ",
-      "fit nor where its formula was written.",
-      suggest(name, c(names(frame), if (is.list(data)) names(data)))
-    ), argument = "cluster")
-  }
-  value
-}
-
-# What `data` was, if it still exists.
-data_of_fit <- function(fit) {
-  expr <- field(fit, "call")$data
-  if (is.null(expr)) {
-    return(NULL)
-  }
-  env <- environment(field(fit, "formula")) %||% globalenv()
-  value <- tryCatch(eval(expr, env), error = function(e) NULL)
-  if (is.list(value) || is.environment(value)) value else NULL
-}
-
-# A vector over the rows of the data, or over those of the fit, as one over those
-# of the fit. Rows are known by their names, which survive `subset`, missing
-# values and zero weights.
-rows_of_fit <- function(fit, value) {
-  frame <- field(fit, "frame")
-  n <- nrow(frame)
-  if (length(value) == n) {
-    return(value)
-  }
-  data <- data_of_fit(fit)
-  at <- if (is.data.frame(data) && nrow(data) == length(value)) {
-    match(row.names(frame), row.names(data))
-  } else {
-    suppressWarnings(as.integer(row.names(frame)))
-  }
-  if (anyNA(at) || any(at < 1L | at > length(value)) || length(value) < n) {
-    abort("robust", sprintf(
-      "`cluster` must have one value for each row of the data or for each of the %d rows of the fit, not %d.",
-      n, length(value)
-    ), argument = "cluster")
-  }
-  value[at]
-}
-
-# --- tests ------------------------------------------------------------------
-
-# Test of L beta = rhs, L with one row per hypothesis and one column per fixed
-# effect. One row: a t-test with Satterthwaite's degrees of freedom (df_num is
-# NA); more rows: HTZ. `parts` are those of robust_parts(), if they are at hand.
-robust_test <- function(fit, L, rhs = 0, type = "CR2", cluster = NULL,
-                        parts = robust_parts(fit, type, cluster)) {
-  L <- contrast_rows(fit, L)
-  q <- nrow(L)
-  difference <- as.vector(L %*% field(fit, "fe_params"))
-  v <- L %*% parts$vcov %*% t(L)
-  out <- list(
-    estimate = difference, se = sqrt(diag(v)), statistic = NA_real_,
-    df_num = if (q > 1L) q else NA_real_, df_den = NA_real_, p.value = NA_real_, vcov = v
-  )
-  difference <- difference - rhs
-  if (q == 1L) {
-    out$statistic <- difference / out$se
-    out$df_den <- robust_df(parts, L)
-    out$p.value <- t_p_value(out$statistic, out$df_den)
-    return(out)
-  }
-  eta <- hotelling_df(parts, L)
-  wald <- tryCatch(sum(difference * solve_scaled(v) %*% difference), error = function(e) NA_real_)
-  out$df_den <- eta - q + 1
-  # exactly zero in balanced designs with as many clusters as rows
-  if (isTRUE(out$df_den > 1e-6)) {
-    out$statistic <- (eta - q + 1) / (eta * q) * wald
-    out$p.value <- stats::pf(out$statistic, q, out$df_den, lower.tail = FALSE)
-  }
-  out
-}
-
-# Each row of L by itself: estimate, se, statistic, df, p.value.
-robust_t_tests <- function(fit, L = diag(length(field(fit, "fe_params"))), rhs = 0,
-                           type = "CR2", cluster = NULL,
-                           parts = robust_parts(fit, type, cluster)) {
-  L <- contrast_rows(fit, L)
-  estimate <- as.vector(L %*% field(fit, "fe_params"))
-  se <- sqrt(rowSums((L %*% parts$vcov) * L))
-  df <- vapply(seq_len(nrow(L)), function(i) robust_df(parts, L[i, , drop = FALSE]), 0)
-  statistic <- (estimate - rhs) / se
-  data.frame(
-    estimate = estimate, se = se, statistic = statistic, df = df,
-    p.value = t_p_value(statistic, df), row.names = rownames(L)
-  )
-}
-
-t_p_value <- function(statistic, df) 2 * stats::pt(-abs(statistic), df)
-
-contrast_rows <- function(fit, L) {
-  p <- length(field(fit, "fe_params"))
-  if (!is.matrix(L)) {
-    L <- matrix(L, 1L)
-  }
-  if (!is.numeric(L) || ncol(L) != p || !nrow(L) || !all(is.finite(L))) {
-    abort("robust", sprintf(
-      "A hypothesis must have one finite number for each of the %d fixed effects.", p
-    ))
-  }
-  L
-}
-
-# Moments of the contrasts' scores under the working model, for rows of `l` in the
-# core's coordinates: f, per cluster l_s'G_i'G_i l_t (q x q x m), and g, per
-# cluster Q_i'G_i l_s (p x q x m).
-contrast_moments <- function(parts, l) {
-  p <- ncol(l)
-  q <- nrow(l)
-  m <- parts$clusters
-  g <- array(0, c(p, q, m))
-  f <- array(0, c(q, q, m))
-  for (s in seq_len(q)) {
-    g[, s, ] <- parts$crosses %*% l[s, ]
-    h <- matrix(parts$squares %*% l[s, ], p, m)
-    f[, s, ] <- l %*% h
-  }
-  list(f = f, g = g)
-}
-
-# sum_ij P^ss_ij P^tt_ij + P^st_ij P^ts_ij for P^st_ij = 1{i=j} f_i^st - g_i^s.g_j^t:
-# the variance of element (s, t) of the estimated covariance.
-element_variance <- function(f, g, s, t) {
-  p <- dim(g)[1L]
-  gs <- matrix(g[, s, ], p)
-  gt <- matrix(g[, t, ], p)
-  own <- sum(f[s, s, ] * f[t, t, ] - f[s, s, ] * colSums(gt^2) - f[t, t, ] * colSums(gs^2)) +
-    sum(f[s, t, ]^2 - 2 * f[s, t, ] * colSums(gs * gt))
-  k <- tcrossprod(gs, gt)
-  own + sum(k^2) + sum(k * t(k))
-}
-
-# Expected value of the estimated covariance, relative to sigma^2.
-expected_covariance <- function(moments) {
-  q <- dim(moments$f)[1L]
-  g <- matrix(aperm(moments$g, c(1L, 3L, 2L)), ncol = q)
-  rowSums(moments$f, dims = 2L) - crossprod(g)
-}
-
-# Satterthwaite: 2 E^2 / Var.
-robust_df <- function(parts, L) {
-  moments <- contrast_moments(parts, L %*% parts$map)
-  expected <- drop(expected_covariance(moments))
-  df <- 2 * expected^2 / element_variance(moments$f, moments$g, 1L, 1L)
-  if (is.finite(df) && df > 0) df else NA_real_
-}
-
-# eta of Tipton and Pustejovsky (2015): q(q+1) over the sum of the variances of
-# all elements, in coordinates in which the expected covariance is the identity.
-hotelling_df <- function(parts, L) {
-  l <- L %*% parts$map
-  moments <- contrast_moments(parts, l)
-  root <- tryCatch(inverse_root(expected_covariance(moments)), error = function(e) NULL)
-  if (is.null(root)) {
-    return(NA_real_)
-  }
-  moments <- contrast_moments(parts, root %*% l)
-  q <- nrow(L)
-  total <- 0
-  for (s in seq_len(q)) {
-    for (t in seq_len(q)) {
-      total <- total + element_variance(moments$f, moments$g, s, t)
-    }
-  }
-  q * (q + 1) / total
-}
-
-# A^-1/2 up to a rotation, of a symmetric matrix whose rows may differ in units;
-# an error where it is singular: some contrast is known without error.
-inverse_root <- function(a) {
-  s <- sqrt(diag(a))
-  correlation <- a / tcrossprod(s)
-  stopifnot(rcond(correlation) > 1e-10)
-  r <- chol(correlation)
-  backsolve(r, diag(1 / s, length(s)), transpose = TRUE)
 }

@@ -294,3 +294,15 @@ test_that("too few clusters for a joint test give NA, not a p-value", {
   right <- robust_test(fit, c(0, 1, 0, 0), rhs = 5)
   expect_equal(right$statistic, (fixef(fit)[["f1"]] - 5) / right$se)
 })
+
+test_that("effects of the clusters themselves have no degrees of freedom", {
+  d <- plain_data("sleepstudy", "lme4")
+  d <- droplevels(d[d$Subject %in% levels(d$Subject)[1:5], ])
+  d$half <- factor(paste(d$Subject, d$Days > 4))
+  fit <- mixedlm(Reaction ~ 0 + Subject + (1 | half), d)
+  for (type in c("CR0", "CR2")) {
+    parts <- robust_parts(fit, type, "Subject")
+    expect_true(all(is.na(robust_t_tests(fit, parts = parts)$p.value)))
+    expect_true(is.na(robust_test(fit, diag(5)[2:4, ], parts = parts)$p.value))
+  }
+})
