@@ -228,7 +228,8 @@ wald_limits <- function(fit, parameters, level) {
 random_wald <- function(fit, elements, half) {
   rows <- varcomp_rows(fit)
   cov <- varcomp_cov(fit)
-  place <- match(as.integer(rownames(elements)), rows$element)
+  key <- function(d) paste(d$term, d$row, d$column)
+  place <- match(key(elements), key(rows))
   scale <- field(fit, "scale")
   variance <- elements$psi * scale
   m <- nrow(elements)
