@@ -120,9 +120,9 @@ draw_panels <- function(names, draw, caption = "") {
 draw_zeta <- function(x, name, levels) {
   curve <- zeta_curve(x, name)
   marks <- level_limits(x, name, levels)
-  height <- max(abs(curve$zeta), marks$cutoff)
+  shown <- c(0, curve$zeta, -marks$cutoff[!marks$open_low], marks$cutoff[!marks$open_high])
   graphics::plot(curve$value, curve$zeta,
-    type = "n", xlab = "", ylab = "zeta", main = name, las = 1L, ylim = c(-1, 1) * height
+    type = "n", xlab = "", ylab = "zeta", main = name, las = 1L, ylim = range(shown)
   )
   grey <- profile_colours[["grey"]]
   graphics::abline(h = 0, col = "grey80")
