@@ -26,7 +26,7 @@
 #' cut-off before a standard deviation is 0 or a correlation -1 or 1, that is
 #' the limit, and a message of class `mixedlm_message_boundary` names these intervals. The interval of a
 #' correlation that is not defined because an effect does not vary is -1 to 1: the
-#' likelihood does not depend on it. A limit that could not be found is `NA`, with a
+#' likelihood does not depend on it. Parameters that `free` holds are `NA`, and an error when they are asked for by name. A limit that could not be found is `NA`, with a
 #' warning of class `mixedlm_warning_profile`.
 #'
 #' `"Wald"`: estimate plus and minus standard errors times a quantile of the normal
@@ -228,7 +228,8 @@ wald_limits <- function(fit, parameters, level) {
 random_wald <- function(fit, elements, half) {
   rows <- varcomp_rows(fit)
   cov <- varcomp_cov(fit)
-  place <- match(as.integer(rownames(elements)), rows$element)
+  key <- function(d) paste(d$term, d$row, d$column)
+  place <- match(key(elements), key(rows))
   scale <- field(fit, "scale")
   variance <- elements$psi * scale
   m <- nrow(elements)

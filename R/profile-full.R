@@ -221,7 +221,9 @@ print.mixedlm_profiles <- function(x, digits = max(3L, getOption("digits") - 3L)
     table$ends <- apply(note, 2L, function(e) {
       paste(paste(c("lower:", "upper:"), e)[nzchar(e)], collapse = ", ")
     })
-    print(table, digits = digits)
+    shown <- format(table, digits = digits)
+    names(shown)[names(shown) == "ends"] <- ""
+    print(shown)
   } else {
     cat("none\n")
   }
