@@ -192,6 +192,24 @@ test_that("clusters that are rotated to few rows give what all their rows give",
   expect_equal(vcov(two, type = "CR2"), vcov(fit, type = "CR2"), tolerance = 1e-12)
 })
 
+test_that("clusters with many random effects, some of variance zero", {
+  set.seed(12)
+  d <- data.frame(g = rep(1:3, c(250, 170, 40)))
+  d$c <- (seq_len(nrow(d)) - 1L) %/% 3L
+  d$c[diff(c(1, d$g)) == 1] <- 1000L + d$g[diff(c(1, d$g)) == 1]
+  d$c <- paste(d$g, d$c)
+  d$x <- rnorm(nrow(d))
+  d$y <- d$x + rnorm(3)[d$g] + rnorm(nrow(d))
+  d$z <- d$y + 2 * rnorm(300)[as.integer(factor(d$c))]
+  for (f in c(y ~ x + (x | g / c), z ~ x + (1 | g / c))) {
+    fit <- suppressWarnings(mixedlm(f, d))
+    for (type in c("CR0", "CR2")) {
+      dense <- dense_robust(fit, d$g, type)
+      expect_equal(vcov(fit, type = type), dense$vcov, tolerance = 1e-7, ignore_attr = TRUE)
+    }
+  }
+})
+
 test_that("a singular fit has a robust covariance, and units do not matter", {
   d <- plain_data("sleepstudy", "lme4")
   d$y <- residuals(lm(Reaction ~ Days + Subject, d)) + d$Days

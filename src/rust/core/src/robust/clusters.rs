@@ -2,11 +2,12 @@
 
 use std::ops::Range;
 
+use super::wide::{root, WideTriangle, WIDE};
 use super::{Adjustment, Extent};
 use crate::design::{Design, Term};
 use crate::error::{zeros, Error, Result};
 use crate::fit::Options;
-use crate::linalg::{root_of_sum, solve_lower, TriangleAccumulator};
+use crate::linalg::{solve_lower, TriangleAccumulator};
 use crate::memory::refuse;
 use crate::parallel::Workers;
 use crate::scaling::Scaling;
@@ -154,7 +155,7 @@ impl<'a> Clusters<'a> {
         let bytes = |i: usize| {
             let (k, r) = (self.effects(i) as f64, self.kept_rows(i) as f64);
             let d = k + p + 1.0;
-            8.0 * (r * d + (k + r) * r + squares * r * r + d * (d + 3.0 * BATCH as f64))
+            8.0 * (r * d + (k + 2.0 * r) * r + squares * r * r + d * (3.0 * d + BATCH as f64))
         };
         let largest = (0..self.count()).map(bytes).fold(0.0, f64::max);
         let moments = if extent == Extent::Moments {
@@ -211,7 +212,8 @@ impl<'a> Clusters<'a> {
         let (width, r) = (most + 1, self.kept_rows(i));
         let mut out = zeros(r * width, "the rows of a cluster")?;
         let mut roots = Vec::with_capacity(r);
-        let mut reduced: Option<(TriangleAccumulator, Vec<f64>)> = None;
+        let mut wide: Option<WideTriangle> = None;
+        let mut narrow: Option<TriangleAccumulator> = None;
         let mut at = 0;
         for class in self.classes(i) {
             let root = self.weight_root(self.order[class.start] as usize);
@@ -223,20 +225,27 @@ impl<'a> Clusters<'a> {
                 roots.resize(at, root);
                 continue;
             }
-            let (triangle, batch) =
-                reduced.get_or_insert_with(|| (TriangleAccumulator::new(width), Vec::new()));
-            triangle.reset();
-            for rows in self.order[class].chunks(BATCH) {
-                workers.check()?;
-                batch.clear();
-                batch.resize(rows.len() * width, 0.0);
-                for (k, row) in rows.iter().enumerate() {
-                    self.fill(i, *row as usize, k, rows.len(), batch);
-                }
-                triangle.push(batch, rows.len(), 0, rows.len(), 0);
-            }
-            for (column, from) in triangle.triangle().chunks_exact(width).enumerate() {
+            let mut keep = |column: usize, from: &[f64]| {
                 out[column * r + at..column * r + at + most].copy_from_slice(&from[..most]);
+            };
+            // the accumulator passes over columns that many rows in succession lack
+            if width < WIDE || class.len() > WIDE * width {
+                let triangle = narrow.get_or_insert_with(|| TriangleAccumulator::new(width));
+                self.fold(i, class, triangle, workers)?;
+                let columns = triangle.triangle().chunks_exact(width).enumerate();
+                columns.for_each(|(j, column)| keep(j, column));
+            } else {
+                let triangle = match &mut wide {
+                    Some(triangle) => triangle,
+                    None => wide.insert(WideTriangle::new(width)?),
+                };
+                triangle.reset();
+                for row in &self.order[class] {
+                    workers.check()?;
+                    triangle.push(|at, rows, out| self.fill(i, *row as usize, at, rows, out))?;
+                }
+                let columns = triangle.columns()?.enumerate();
+                columns.for_each(|(j, column)| keep(j, column));
             }
             at += most;
             roots.resize(at, root);
@@ -244,14 +253,34 @@ impl<'a> Clusters<'a> {
         Ok((out, roots))
     }
 
+    /// The triangle of some rows of a cluster.
+    fn fold(
+        &self,
+        i: usize,
+        class: Range<usize>,
+        triangle: &mut TriangleAccumulator,
+        workers: &Workers<'_>,
+    ) -> Result<()> {
+        triangle.reset();
+        let (width, mut batch) = (self.effects(i) + self.design.p + 1, Vec::new());
+        for rows in self.order[class].chunks(BATCH) {
+            workers.check()?;
+            batch.clear();
+            batch.resize(rows.len() * width, 0.0);
+            for (k, row) in rows.iter().enumerate() {
+                self.fill(i, *row as usize, k, rows.len(), &mut batch);
+            }
+            triangle.push(&batch, rows.len(), 0, rows.len(), 0);
+        }
+        Ok(())
+    }
+
     pub fn block(&self, i: usize, workers: &Workers<'_>) -> Result<Block> {
         workers.check()?;
         let (k, p) = (self.effects(i), self.design.p);
         let (rows, roots) = self.rows(i, workers)?;
         let r = roots.len();
-        let mut space = zeros(r * r + (k + r) * r, "the root of a cluster")?;
-        root_of_sum(r, k, |a, b| rows[b * r + a], &mut space);
-        space.truncate(r * r);
+        let mut space = root(r, k, |a, b| rows[b * r + a])?;
         let mut right = rows[k * r..].to_vec();
         solve_lower(&space, r, &mut right, p + 1);
         if self.apart.is_some() {

@@ -21,6 +21,7 @@
 
 mod adjust;
 mod clusters;
+mod wide;
 
 use std::ops::Range;
 use std::sync::atomic::AtomicBool;
