@@ -60,7 +60,7 @@ for (i in seq_along(pairs)) {
     expect_equal(as.numeric(getME(b, "b")), as.numeric(lme4::getME(a, "b")), tolerance = tolerance)
     expect_equal(coef(summary(b, style = "lme4")), coef(summary(a)), tolerance = tolerance)
     wald <- confint(a, method = "Wald", parm = "beta_")
-    expect_equal(confint(b), wald, tolerance = tolerance)
+    expect_equal(confint(b, "beta_", method = "Wald"), wald, tolerance = tolerance)
   })
 }
 
