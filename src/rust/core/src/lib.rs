@@ -24,7 +24,7 @@
 //!
 //! [`design`] -> [`grouping`] -> [`scaling`], [`rank`], [`reader`] -> [`reduction`] -> [`grouped`], or [`crossed`] (each an [`engine::Engine`]) ->
 //! [`params`] -> [`em`], [`optimizer`] -> [`verdict`] -> [`multistart`] -> [`estimates`]; [`fit()`] goes all the way.
-//! [`memory`] looks ahead, [`parallel`] divides the work.
+//! [`profile`] follows the likelihood along one parameter. [`memory`] looks ahead, [`parallel`] divides the work.
 
 pub mod covstruct;
 pub mod criterion;
