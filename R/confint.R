@@ -91,7 +91,7 @@ check_level <- function(level) {
 # "2.5 %", "97.5 %"
 limit_names <- function(level) {
   tail <- c((1 - level) / 2, 1 - (1 - level) / 2)
-  paste(format(100 * tail, trim = TRUE, digits = 3L), "%")
+  paste(format(100 * tail, trim = TRUE, digits = 3L, scientific = FALSE), "%")
 }
 
 # The rows of all parameters that were asked for, by either of their names.
@@ -246,11 +246,17 @@ random_wald <- function(fit, elements, half) {
     same <- elements$term == elements$term[i] & elements$row == elements$column
     a <- which(same & elements$row == elements$row[i])
     b <- which(same & elements$row == elements$column[i])
+    own <- place[c(i, a, b)]
+    sd <- sqrt(diag(cov)[own])
     size <- sqrt(variance[a]) * sqrt(variance[b])
     r <- variance[i] / size
-    slope <- c(1 / size, -r / (2 * variance[a]), -r / (2 * variance[b]))
-    own <- place[c(i, a, b)]
-    se <- sqrt(drop(slope %*% cov[own, own] %*% slope)) / (1 - r^2)
+    if (anyNA(sd) || is.na(r) || abs(r) >= 1) {
+      next
+    }
+    # in standard errors: the covariances may be near the end of the range of numbers
+    slope <- sd * c(1 / size, -r / (2 * variance[a]), -r / (2 * variance[b]))
+    correlation <- t(cov[own, own] / sd) / sd
+    se <- sqrt(max(0, drop(slope %*% correlation %*% slope))) / (1 - r^2)
     limits[i, ] <- tanh(atanh(r) + c(-1, 1) * half * se)
   }
   limits[m + 1L, ] <- of_sd(scale, nrow(rows) + 1L)

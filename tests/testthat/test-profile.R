@@ -76,3 +76,33 @@ test_that("unknown arguments of profile() are errors", {
   fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig")
   expect_error(profile(fit, 0, distlow = 1), "dist_low", class = "mixedlm_error_argument")
 })
+
+test_that("variance components, nested and crossed, have statsmodels' points", {
+  nested <- mixedlm(strength ~ 1, plain_data("Pastes", "lme4"),
+    groups = "batch", re_formula = ~1, vc_formula = list(cask = ~ 0 + cask)
+  )
+  crossed <- mixedlm(diameter ~ 1, plain_data("Penicillin", "lme4"), vc_formula = plates_and_samples)
+  # statsmodels 0.15.0, profile_re(name, "vc", dist_low = , dist_high = ): first, middle and last point. Its own
+  # optimum is good to four digits.
+  expected <- list(
+    list(nested, "cask", 0.5, 1, c(8.1249232, 8.43285994, 9.04694369), c(-123.50578006, -123.49537304, -123.53000879)),
+    list(crossed, "plate", 0.2, 0.5, c(0.54722255, 0.71684214, 1.13682754), c(-165.89745593, -165.43029456, -166.50706367)),
+    list(crossed, "sample", 0.2, 0.5, c(3.53960125, 3.73135476, 4.21052542), c(-165.43395207, -165.43029456, -165.44844502))
+  )
+  for (e in expected) {
+    p <- profile(e[[1L]], e[[2L]], "vc", dist_low = e[[3L]], dist_high = e[[4L]])
+    expect_equal(unname(p[c(1L, 6L, 11L), 1L]), e[[5L]], tolerance = 3e-4)
+    expect_equal(unname(p[c(1L, 6L, 11L), 2L]), e[[6L]], tolerance = 1e-5)
+    place <- match(e[[2L]], names(e[[1L]]$vcomp)) - 1
+    expect_equal(profile(e[[1L]], place, "vc", dist_low = e[[3L]], dist_high = e[[4L]])[, ], p[, ])
+    expect_equal(e[[1L]]$profile_re(place, "vc", dist_low = e[[3L]], dist_high = e[[4L]])[, ], p[, ])
+  }
+  # of factors nested or crossed without groups, and by number
+  classes <- mixedlm(y ~ x + (1 | school / class) + (1 | item), classes_items())
+  for (v in names(classes$vcomp)) {
+    p <- profile(classes, v, "vc", num_low = 2, num_high = 2, dist_low = 0.1, dist_high = 0.1)
+    expect_true(all(p[, 2L] <= classes$llf + 1e-8))
+    expect_equal(p[3L, ], c(variance = classes$vcomp[[v]], loglik = classes$llf), tolerance = 1e-6)
+  }
+  expect_error(crossed$profile_re(0, "vc", dst_low = 1), "dist_low", class = "mixedlm_error_argument")
+})

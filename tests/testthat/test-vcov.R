@@ -172,7 +172,7 @@ test_that("predictors and responses of extreme size give numbers, NA or a classe
           print(summary(fit, compat = "statsmodels"))
         )
         v <- vcov(fit, which = "all")
-        confint(fit, "theta_")
+        confint(fit, "theta_", method = "Wald", quiet = TRUE)
         expect_false(any(is.infinite(v) | is.nan(v)))
         expect_true(all(diag(v) > 0, na.rm = TRUE))
         expect_true(all(is.finite(vcov(fit))))

@@ -363,6 +363,8 @@ fn a_request_for_what_is_not_there_is_refused() {
     };
     refused(vec![Parameter::Sd { term: 0, column: 2 }], vec![0], 1.0);
     refused(vec![Parameter::Sd { term: 1, column: 0 }], vec![0], 1.0);
+    let columns = (0, 1);
+    refused(vec![Parameter::Correlation { term: 0, columns }], vec![0], 1.0);
     refused(parameters(&design), vec![99], 1.0);
     refused(parameters(&design), vec![0], 0.0);
     stop.store(true, std::sync::atomic::Ordering::Relaxed);

@@ -17,6 +17,9 @@ const STEPS: usize = 60;
 /// The Newton decrement at which a point is solved.
 const SOLVED: f64 = 1e-11;
 
+/// The decrement at which a search that rounding has stopped is good enough.
+const ENOUGH: f64 = 1e-7;
+
 /// The best fit with the parameter held.
 pub struct Solved {
     /// The other parameters.
@@ -51,9 +54,9 @@ struct State {
 }
 
 impl State {
-    fn is_solved(&self) -> bool {
+    fn is_within(&self, tolerance: f64) -> bool {
         let reached = decrement(&self.slopes.gradient, &self.eigen);
-        !reached.indefinite && reached.value < SOLVED.max(1e-15 * self.deviance.abs())
+        !reached.indefinite && reached.value < tolerance.max(1e-15 * self.deviance.abs())
     }
 }
 
@@ -127,7 +130,7 @@ impl Inner<'_, '_> {
             state = self.state(state.x, deviance, None)?;
         }
         let (mut radius, mut at_state) = (0.5f64, true);
-        let mut converged = state.is_solved();
+        let mut converged = state.is_within(SOLVED);
         for _ in 0..STEPS {
             if converged || state.x.is_empty() || radius < 1e-12 {
                 break;
@@ -152,14 +155,14 @@ impl Inner<'_, '_> {
             if at_state {
                 state = self.state(trial, deviance, Some((&state, &d)))?;
                 // what is smaller than rounding will not get smaller
-                converged = state.is_solved() || (trusted && promised < SOLVED);
+                converged = state.is_within(SOLVED) || (trusted && promised < SOLVED);
             }
         }
         if !at_state {
             self.value(&state.x)?;
         }
         Ok(Some(Solved {
-            converged: converged || state.is_solved(),
+            converged: converged || state.is_within(ENOUGH),
             x: state.x,
             deviance: state.deviance,
             slopes: state.slopes,

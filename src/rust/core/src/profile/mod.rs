@@ -16,6 +16,7 @@ mod walk;
 
 use std::sync::atomic::AtomicBool;
 
+use crate::covstruct::Structure;
 use crate::design::{Design, Estimation};
 use crate::engine::choose;
 use crate::error::{Error, Result};
@@ -119,15 +120,10 @@ pub fn profiles(
         let path = Path::new(&joint, parameter, lambda, &free)?;
         let full = start(&path, tau);
         let lowest = joint.value(&path.coordinates, &full)?;
-        let mut estimate = f64::NAN;
-        let mut effect = None;
-        if let Parameter::Effect(j) = parameter {
-            let scaling = &joint.engine.frame().scaling;
-            estimate = fit.estimates.beta[j];
-            let column = fit.kept[j];
-            let shift = scaling.shift * scaling.constant[column];
-            effect = Some((j, scaling.x[column] / scaling.y, shift));
-        }
+        let (effect, estimate) = match parameter {
+            Parameter::Effect(j) => (Some(units_of_effect(&joint, j)), fit.estimates.beta[j]),
+            _ => (None, f64::NAN),
+        };
         let (u, x) = path.split(&full, estimate);
         let Some(u) = u else {
             all.outcomes.push(Outcome::Undefined);
@@ -140,6 +136,14 @@ pub fn profiles(
     }
     all.evaluations += joint.evaluations;
     Ok(all)
+}
+
+/// A fixed effect, and `(factor, shift)` with `c (engine) = factor (c (user) - shift)`.
+fn units_of_effect(joint: &Joint<'_>, j: usize) -> (usize, f64, f64) {
+    let frame = joint.engine.frame();
+    let (scaling, column) = (&frame.scaling, frame.kept[j]);
+    let shift = scaling.shift * scaling.constant[column];
+    (j, scaling.x[column] / scaling.y, shift)
 }
 
 /// The full parameters at the optimum.
@@ -173,7 +177,7 @@ fn check(design: &Design<'_>, request: &Request, effects: usize) -> Result<()> {
         } => design
             .terms
             .get(*term)
-            .is_some_and(|t| *b < *a && *a < t.columns.len()),
+            .is_some_and(|t| t.structure == Structure::Unstructured && *b < *a && *a < t.columns.len()),
         Parameter::Sigma | Parameter::Effect(_) => false,
     };
     let count = request.elements.len() + 1 + effects;
