@@ -27,6 +27,9 @@
 //! At the estimates: [`mod@inference`], [`mod@robust`], [`mod@prediction`]; around them: [`mod@profile`]. [`streams`] -> [`simulate`], [`resample`] ->
 //! [`mod@bootstrap`] go the same way again with made-up data. [`memory`] looks ahead, [`parallel`] divides the work.
 
+// the pages of modules are for maintainers, who see private items
+#![allow(rustdoc::private_intra_doc_links)]
+
 pub mod bootstrap;
 pub mod covstruct;
 pub mod criterion;
