@@ -84,7 +84,7 @@ impl Layout {
     /// The layout for reduced rows, of a model that may take `limit` bytes.
     ///
     /// # Errors
-    /// [`Error::InvalidInput`] (`"memory"`), [`Error::Interrupted`].
+    /// [`crate::Error::InvalidInput`] (`"memory"`), [`crate::Error::Interrupted`].
     pub fn new(cells: &Cells, blocks: &[Block], limit: f64, workers: &Workers<'_>) -> Result<Layout> {
         let initial = popular_first(cells, blocks);
         let (touch, nodes) = touches(cells, &initial);
