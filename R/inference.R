@@ -159,9 +159,13 @@ row_df <- function(basis, l) {
     return(basis$df)
   }
   f <- drop(l %*% basis$phi %*% l)
-  g <- apply(basis$derivatives, 3L, function(d) drop(l %*% d %*% l))
+  if (!is.finite(f) || f <= 0) {
+    return(NA_real_)
+  }
+  # relative to f: the square of f itself may leave the range of numbers
+  g <- apply(basis$derivatives, 3L, function(d) drop(l %*% d %*% l)) / f
   v <- drop(g %*% basis$covariance %*% g)
-  if (!is.finite(f) || f <= 0) NA_real_ else if (v <= 0) Inf else 2 * f^2 / v
+  if (is.na(v)) NA_real_ else if (v <= 0) Inf else 2 / v
 }
 
 # One test per row of L: data frame of estimate (L beta), se, df, statistic of

@@ -180,3 +180,23 @@ test_that("a method that is not defined for a fit is refused, and says what to d
   expect_identical(colnames(coef(summary(flat, style = "lme4"))), c("Estimate", "Std. Error", "t value"))
   expect_false(anyNA(linear_hypothesis(flat, "(Intercept)", ddf = "normal")$table$p.value))
 })
+
+test_that("degrees of freedom do not depend on the units, however large or small", {
+  d <- plain_data("sleepstudy", "lme4")[-c(3, 44:49), ]
+  tests <- function(y, x) {
+    d$y <- d$Reaction * y
+    d$x <- d$Days * x
+    fit <- mixedlm(y ~ x + (x | Subject), d)
+    each <- lapply(c("Satterthwaite", "Kenward-Roger"), function(ddf) {
+      L <- diag(c(1 / y, x / y))
+      unlist(linear_hypothesis(fit, L, ddf = ddf)[c("table", "joint")])
+    })
+    each <- unlist(each)
+    each[grepl("df|statistic", names(each))]
+  }
+  plain <- tests(1, 1)
+  expect_false(anyNA(plain))
+  for (size in list(c(1e-120, 1), c(1e120, 1), c(1, 1e80), c(1, 1e-80), c(1e150, 1))) {
+    expect_equal(tests(size[1L], size[2L]), plain, tolerance = 1e-5)
+  }
+})
