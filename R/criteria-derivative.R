@@ -16,6 +16,12 @@ estimated_variance_df <- function(fit) {
     ))
   }
   elements <- psi_elements(fit)
+  if (!has_curvature(fit, elements)) {
+    abort("scale", paste0(
+      "The curvature of the criterion is outside the range of numbers. Rescale the variables, or use ",
+      "method = \"Vaida-Blanchard\"."
+    ))
+  }
   mobility <- psi_mobility(fit, elements)
   used <- which(diag(mobility) != 0)
   if (!length(used)) {
@@ -38,6 +44,9 @@ psi_mobility <- function(fit, elements) {
     hessian <- full
   }
   use <- !is.na(elements$free)
+  if (!any(use)) {
+    return(matrix(0, m, m))
+  }
   change <- cholesky_change(fit, elements, hessian)
   inverse <- positive_inverse(change$hessian[use, use, drop = FALSE])
   j <- change$jacobian[, use, drop = FALSE]
