@@ -341,6 +341,12 @@ hypothesis_title <- function(x) {
 
 joint_line <- function(x, digits) {
   j <- x$joint
+  if (is.na(j$statistic)) {
+    return(paste0("Joint test: not defined", switch(x$ddf,
+      robust = ", too few clusters", `kenward-roger` = ", too few groups or a coefficient without variance",
+      ", a coefficient has no variance"
+    )))
+  }
   p <- if (is.na(j$p.value)) "" else {
     text <- format.pval(j$p.value, digits = digits)
     paste0(", p ", if (startsWith(text, "<")) text else paste("=", text))

@@ -200,3 +200,16 @@ test_that("degrees of freedom do not depend on the units, however large or small
     expect_equal(tests(size[1L], size[2L]), plain, tolerance = 1e-5)
   }
 })
+
+test_that("Kenward-Roger's F is not given where no F distribution has its moments", {
+  set.seed(1)
+  d <- data.frame(g = rep(1:3, each = 4), y = rnorm(12) + rep(rnorm(3), each = 4), x = rnorm(12))
+  fit <- mixedlm(y ~ x + (x | g), d)
+  expect_no_warning(tests <- linear_hypothesis(fit, diag(2), ddf = "KR"))
+  expect_true(is.na(tests$joint$statistic) && is.na(tests$joint$p.value))
+  expect_output(print(tests), "Joint test: not defined")
+  # pbkrtest gives zero degrees of freedom
+  d <- data.frame(y = c(1, 2, 3.5, 4, 6, 6.5), g = c(1, 1, 2, 2, 3, 3), x = c(0, 1, 0, 1, 0, 1))
+  expect_no_warning(tests <- linear_hypothesis(mixedlm(y ~ x + (1 | g), d), diag(2), ddf = "KR"))
+  expect_true(is.na(tests$joint$statistic))
+})
