@@ -10,7 +10,7 @@
 
 estimated_variance_df <- function(fit) {
   if (!verdict(fit) %in% c("optimum", "boundary")) {
-    abort(verdict(fit), paste0(
+    abort("flat", paste0(
       "The verdict of the fit is \"", verdict(fit), "\": how its variance parameters move with the ",
       "response is not known. method = \"Vaida-Blanchard\" takes them as they are."
     ))
