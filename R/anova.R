@@ -23,10 +23,12 @@
 #' **Types**, as in SAS. Type I: each term after those before it. Type II: each term after all
 #' others that do not contain it. Type III: each term after all others, where
 #' it is contained in another averaged over the levels of that one's factors, each with the same weight. A term
-#' contains another when it has the same numeric variables, all the factors, and more factors.
+#' contains another when it has the same numeric variables, all the factors, and more factors (splines and
+#' polynomials are numeric).
 #' The hypotheses and the F statistics do not depend on the contrasts of the factors, and
 #' rank-deficient designs and empty cells are handled as SAS does; with empty cells
-#' type III depends on which they are. Satterthwaite's degrees of freedom of
+#' type III depends on which they are. The hypotheses are those of the design alone; `car::Anova()` has other ones of
+#' type II, which depend on the covariance of the estimates. Satterthwaite's degrees of freedom of
 #' several contrasts are made from treatment contrasts, whatever contrasts are in
 #' use. (Where contrasts leave out part of a factor, type III tests the coefficients
 #' of a contained term as they are.) In a fit made from matrices every

@@ -24,7 +24,7 @@
 #' | `mixedlm_error_start`, `_free`, `_params` | starting values or masks that do not fit the model |
 #' | `mixedlm_error_memory`, `_perfect_fit`, `_numerical` | the computation cannot be done; the message tells why |
 #' | `mixedlm_error_method`, `mixedlm_error_control`, `mixedlm_error_REML` | that argument cannot be used |
-#' | `mixedlm_error_profile` | an argument of [profile.mixedlm()] cannot be used |
+#' | `mixedlm_error_flat` | a criterion that is defined at an optimum, of a fit with another verdict |
 #' | `mixedlm_error_ddf` | degrees of freedom that are unknown, or not defined for the fit, see [mixedlm-ddf] |
 #' | `mixedlm_error_comparison` | fits that [anova.mixedlm()] cannot compare |
 #' | `mixedlm_error_hypothesis` | a hypothesis of [linear_hypothesis()] that cannot be read or tested |

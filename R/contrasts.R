@@ -64,7 +64,7 @@ variable_is_factor <- function(tt) {
 # rows for a term that adds nothing.
 term_contrasts <- function(fit, type) {
   design <- fixed_design(fit)
-  base <- treatment_design(fit, design)
+  base <- unit_columns(treatment_design(fit, design))
   small <- triangle(base$x)
   own <- function(k) base$assign == k
   first <- if (from_matrices(fit)) integer() else 0L
@@ -105,11 +105,33 @@ treatment_design <- function(fit, design) {
   utils::modifyList(design, list(x = x, kept = kept, to_given = to_given))
 }
 
+# The design with columns of size one, so that what is zero beside other numbers
+# can be told whatever the units; `size` is theirs.
+unit_columns <- function(design) {
+  size <- apply(abs(design$x), 2L, max, 0)
+  size[size == 0] <- 1
+  design$x <- design$x / rep(size, each = nrow(design$x))
+  design$size <- size
+  design
+}
+
 # Rows in the coefficients of `base` as rows in the fit's own.
 given_columns <- function(rows, base, design) {
+  rows <- own_units(rows, base$size[base$kept])
   out <- if (is.null(base$to_given)) rows else rows %*% base$to_given
   dimnames(out) <- list(NULL, colnames(design$x)[design$kept])
   out
+}
+
+# Rows for columns of size one as rows for columns of these sizes: a number that
+# is one stays so.
+own_units <- function(rows, size) {
+  for (i in seq_len(nrow(rows))) {
+    ones <- which(rows[i, ] == 1)
+    unit <- if (length(ones)) ones[1L] else which.max(abs(rows[i, ]))
+    rows[i, ] <- rows[i, ] * (size / size[unit])
+  }
+  rows
 }
 
 # The design with `contrasts_of(number of levels)` for every factor.
@@ -149,10 +171,15 @@ added_rows <- function(x, before, own, kept) {
 
 # Rows that begin with a one; what is left of zeros is cleared.
 unit_rows <- function(l) {
+  l <- clear_zeros(l)
   for (i in seq_len(nrow(l))) {
-    l[i, abs(l[i, ]) < 1e-10 * max(abs(l[i, ]))] <- 0
     l[i, ] <- l[i, ] / l[i, which(l[i, ] != 0)[1L]]
   }
+  l
+}
+
+clear_zeros <- function(l) {
+  l[abs(l) < 1e-10 * apply(abs(l), 1L, max, 0)] <- 0
   l
 }
 
@@ -161,6 +188,7 @@ echelon_rows <- function(l, own) {
   if (!nrow(l)) {
     return(l)
   }
+  l <- clear_zeros(l)
   at <- c(which(own), which(!own))
   pivot <- at[qr(l[, at, drop = FALSE])$pivot[seq_len(nrow(l))]]
   out <- solve(l[, pivot, drop = FALSE], l)

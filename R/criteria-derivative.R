@@ -10,12 +10,18 @@
 
 estimated_variance_df <- function(fit) {
   if (!verdict(fit) %in% c("optimum", "boundary")) {
-    abort(verdict(fit), paste0(
+    abort("flat", paste0(
       "The verdict of the fit is \"", verdict(fit), "\": how its variance parameters move with the ",
       "response is not known. method = \"Vaida-Blanchard\" takes them as they are."
     ))
   }
   elements <- psi_elements(fit)
+  if (!has_curvature(fit, elements)) {
+    abort("scale", paste0(
+      "The curvature of the criterion is outside the range of numbers. Rescale the variables, or use ",
+      "method = \"Vaida-Blanchard\"."
+    ))
+  }
   mobility <- psi_mobility(fit, elements)
   used <- which(diag(mobility) != 0)
   if (!length(used)) {
@@ -38,6 +44,9 @@ psi_mobility <- function(fit, elements) {
     hessian <- full
   }
   use <- !is.na(elements$free)
+  if (!any(use)) {
+    return(matrix(0, m, m))
+  }
   change <- cholesky_change(fit, elements, hessian)
   inverse <- positive_inverse(change$hessian[use, use, drop = FALSE])
   j <- change$jacobian[, use, drop = FALSE]

@@ -101,7 +101,9 @@ tell_different_rows <- function(n) {
 #'   residual variance), `rho`, `df` (what it is charged with), `caic`, `method`, `boundary` (whether the fit is
 #'   on the boundary). For several fits a data frame with columns `df` and `cAIC`.
 #' @section Errors: `mixedlm_error_flat` for Greven and Kneib's count when the verdict of the fit is
-#'   `"flat"`, `"saddle"` or `"maxit"`: the variance parameters are not where the criterion is lowest.
+#'   `"flat"`, `"saddle"` or `"maxit"`: the variance parameters are not where the criterion is lowest; and
+#'   `mixedlm_error_scale` when the curvature of the criterion is outside the range of numbers, as for a
+#'   predictor of size 1e80.
 #' @references
 #' Greven S, Kneib T (2010). On the behaviour of marginal and conditional AIC in linear mixed models.
 #' *Biometrika* **97**, 773-789.

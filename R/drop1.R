@@ -6,9 +6,8 @@
 #' whole. The random effects stay as they are.
 #'
 #' @param object (`mixedlm`) a fit.
-#' @param scope (one-sided `formula` or `character`) the terms to drop; default, and
-#'   otherwise checked, those that are not marginal to another term: `A` is not
-#'   dropped while `A:B` is in the model.
+#' @param scope (`formula` or `character`) the terms to drop; default those that are not marginal to
+#'   another term: `A` is not dropped while `A:B` is in the model.
 #' @param scale not used; there for the generic.
 #' @param test (`character(1)`) `"none"`: AIC only. `"Chisq"`: likelihood ratio
 #'   tests. Both by ML; a REML fit is fitted again, with a message. `"F"`: F tests
@@ -19,6 +18,8 @@
 #' @return A data frame of class `anova`. `npar` (parameters that go), `AIC`, and for
 #'   `"Chisq"` `LRT` and `Pr(Chi)`, as lme4 has them, the first row the whole model; for `"F"` the columns of
 #'   [anova.mixedlm()], one row per term.
+#' @section Errors: `mixedlm_error_free` for likelihoods when `free` has a mask for the fixed effects; F tests are there for
+#'   those that are estimated.
 #' @importFrom stats drop1
 #' @export
 #' @examples
@@ -95,7 +96,18 @@ parsed_without <- function(parsed, label) {
   parsed
 }
 
+# A mask has one value per fixed effect, so it does not fit a model with fewer.
+check_no_held_effects <- function(fit) {
+  if (inherits(field(fit, "free"), "mixedlm_params") && !is.null(field(fit, "free")$fe_params)) {
+    abort("free", paste0(
+      "drop1() fits models with fewer fixed effects; the fit has a mask `free` for those that it has. ",
+      "Use test = \"F\", which tests those that are estimated."
+    ), argument = "free")
+  }
+}
+
 drop_by_likelihood <- function(fit, scope, test, k) {
+  check_no_held_effects(fit)
   if (field(fit, "reml")) {
     inform("refit", "refitting model(s) with ML (instead of REML)")
     fit <- fit_again(fit, reml = FALSE)
@@ -122,7 +134,7 @@ drop_by_likelihood <- function(fit, scope, test, k) {
 # The hypothesis that the fixed effects lie where the smaller model has them.
 drop_by_f <- function(fit, scope, method) {
   design <- fixed_design(fit)
-  base <- treatment_design(fit, design)
+  base <- unit_columns(treatment_design(fit, design))
   hypotheses <- lapply(scope, function(label) {
     before <- fixed_without(fit, label)
     both <- triangle(cbind(before, base$x))

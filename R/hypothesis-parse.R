@@ -36,15 +36,13 @@ parse_one_string <- function(text, names) {
   state$at <- 1L
   state$names <- names
   state$size <- max(names)
+  state$depth <- 0L
   out <- list()
   repeat {
     out <- c(out, parse_equation(state))
     if (!take(state, ",")) {
       break
     }
-  }
-  if (nzchar(rest_of(state))) {
-    unreadable(state, "an operator, `=` or `,` was expected")
   }
   out
 }
@@ -54,6 +52,9 @@ parse_equation <- function(state) {
   while (take(state, "=")) {
     take(state, "=")
     sides[[length(sides) + 1L]] <- parse_sum(state)
+  }
+  if (nzchar(rest_of(state)) && !startsWith(rest_of(state), ",")) {
+    unreadable(state, paste0("an operator, `=` or `,` was expected before `", rest_of(state), "`"))
   }
   equation <- length(sides) > 1L
   if (!equation) {
@@ -121,7 +122,20 @@ multiply <- function(state, a, b) {
   if (any(a$row != 0)) combine(constant(state, 0), a, b$value) else combine(constant(state, 0), b, a$value)
 }
 
+# Deeper than this nobody writes, and the parser is recursive.
+most_nested <- 50L
+
 parse_factor <- function(state) {
+  state$depth <- state$depth + 1L
+  if (state$depth > most_nested) {
+    unreadable(state, "too many parentheses or signs in one another")
+  }
+  out <- parse_operand(state)
+  state$depth <- state$depth - 1L
+  out
+}
+
+parse_operand <- function(state) {
   place <- take_name(state)
   if (!is.null(place)) {
     return(list(row = replace(numeric(state$size), place, 1), value = 0))

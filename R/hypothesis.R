@@ -21,9 +21,9 @@
 #'   under the hypothesis. Must be left at 0 when the strings have right-hand sides.
 #' @param ddf (`character(1)`) degrees of freedom, see [mixedlm-ddf]. `"normal"` is statsmodels' way.
 #' @param vcov (`character(1)`) covariance of the coefficients: `"model"`, or cluster-robust
-#'   `"CR0"`, `"CR1"`, `"CR2"` with their own degrees of freedom (`ddf` does not apply).
-#' @param cluster for the robust covariances: what the clusters are, `NULL` for the outermost
-#'   grouping factor.
+#'   `"CR0"`, `"CR1"`, `"CR1p"`, `"CR1S"`, `"CR2"`, `"CR3"` with their own degrees of freedom (`ddf` does not
+#'   apply), see [mixedlm-robust].
+#' @param cluster for the robust covariances: what the clusters are, `NULL` for the outermost grouping factor.
 #' @param joint (`logical(1)`) whether the joint test is made.
 #' @param level (`numeric(1)`) confidence level of the intervals.
 #'
@@ -50,7 +50,7 @@
 #' linear_hypothesis(fit, rbind(c(0, 1, 0, 0, 0, 0), c(0, 0, 1, 0, 0, 0)), ddf = "Kenward-Roger")
 linear_hypothesis <- function(fit, L, rhs = 0,
                               ddf = c("Satterthwaite", "Kenward-Roger", "normal", "residual", "none"),
-                              vcov = c("model", "CR0", "CR1", "CR2"), cluster = NULL,
+                              vcov = c("model", "CR0", "CR1", "CR1p", "CR1S", "CR2", "CR3"), cluster = NULL,
                               joint = TRUE, level = 0.95) {
   if (!inherits(fit, "mixedlm")) {
     abort("argument", paste0("`fit` must be a fit of mixedlm(), not ", describe(fit), "."), argument = "fit")
@@ -58,7 +58,7 @@ linear_hypothesis <- function(fit, L, rhs = 0,
   if (missing(L)) {
     abort("hypothesis", "`L`, the functions of the coefficients, is missing.", argument = "L")
   }
-  vcov <- choose_one(vcov, c("model", "CR0", "CR1", "CR2"), "vcov")
+  vcov <- choose_one(vcov, covariance_types, "vcov")
   check_level(level)
   if (!is_flag(joint)) {
     abort("argument", paste0("`joint` must be TRUE or FALSE; found ", describe(joint), "."), argument = "joint")
@@ -68,7 +68,7 @@ linear_hypothesis <- function(fit, L, rhs = 0,
   independent <- independent_rows(functions$L, functions$rhs, functions$labels)
   if (vcov == "model") {
     if (!is.null(cluster)) {
-      abort("argument", "`cluster` is for the robust covariances: give `vcov` = \"CR0\", \"CR1\" or \"CR2\" too.",
+      abort("argument", "`cluster` is for the robust covariances: give `vcov` too, as in vcov = \"CR2\".",
         argument = "cluster"
       )
     }
@@ -334,6 +334,12 @@ hypothesis_title <- function(x) {
 
 joint_line <- function(x, digits) {
   j <- x$joint
+  if (is.na(j$statistic)) {
+    return(paste0("Joint test: not defined", switch(x$ddf,
+      robust = ", too few clusters", `kenward-roger` = ", too few groups or a coefficient without variance",
+      ", a coefficient has no variance"
+    )))
+  }
   p <- ""
   if (!is.na(j$p.value)) {
     text <- format.pval(j$p.value, digits = digits)

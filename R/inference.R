@@ -39,7 +39,8 @@
 #' right; the covariance of the variance parameters is the one of the expected
 #' information. Where two of their expressions vanish together (exact F tests of
 #' balanced designs) the limit is taken; degrees of freedom near two leave the
-#' statistic unscaled. Nothing of the size n x n is made. The method is defined
+#' statistic unscaled. Where no F distribution has these moments, as for several contrasts and only two
+#' or three groups, statistic and p-value are `NA`. Nothing of the size n x n is made. The method is defined
 #' for REML.
 #'
 #' Neither method is defined for a fit whose verdict is `"flat"` or `"saddle"`
@@ -159,9 +160,13 @@ row_df <- function(basis, l) {
     return(basis$df)
   }
   f <- drop(l %*% basis$phi %*% l)
-  g <- apply(basis$derivatives, 3L, function(d) drop(l %*% d %*% l))
+  if (!is.finite(f) || f <= 0) {
+    return(NA_real_)
+  }
+  # relative to f: the square of f itself may leave the range of numbers
+  g <- apply(basis$derivatives, 3L, function(d) drop(l %*% d %*% l)) / f
   v <- drop(g %*% basis$covariance %*% g)
-  if (!is.finite(f) || f <= 0) NA_real_ else if (v <= 0) Inf else 2 * f^2 / v
+  if (is.na(v)) NA_real_ else if (v <= 0) Inf else 2 / v
 }
 
 # One test per row of L: data frame of estimate (L beta), se, df, statistic of
@@ -277,7 +282,7 @@ solve_scaled_rows <- function(v, b) {
 # The scale of F and its denominator's degrees of freedom from A1 and A2.
 kenward_roger_moments <- function(q, a1, a2) {
   if (!is.finite(a1) || !is.finite(a2)) {
-    return(list(df = NA_real_, scaling = 1))
+    return(list(df = NA_real_, scaling = NA_real_))
   }
   if (a2 < 1e-14) {
     return(list(df = Inf, scaling = 1))
@@ -292,5 +297,7 @@ kenward_roger_moments <- function(q, a1, a2) {
   ratio <- if (tiny(1 - a2 / q) && tiny(v1)) 1 else (1 - a2 / q) / v1
   rho <- ratio^2 * (if (tiny(v0)) 0 else v0) / v2 / q
   df <- 4 + (q + 2) / (q * rho - 1)
-  list(df = df, scaling = if (isTRUE(abs(df - 2) < 1e-2)) 1 else df * (1 - a2 / q) / (df - 2))
+  scaling <- if (isTRUE(abs(df - 2) < 1e-2)) 1 else df * (1 - a2 / q) / (df - 2)
+  # of next to no groups the two moments belong to no F distribution
+  if (isTRUE(df > 1e-6 && scaling > 0)) list(df = df, scaling = scaling) else list(df = NA_real_, scaling = NA_real_)
 }

@@ -48,7 +48,8 @@ varcomp_cov <- function(fit, scale = "variance") {
     log = sdcor_jacobian(fit, elements) * log_slopes(fit, elements)
   )
   cov <- propagate(jacobian, relative_cov(fit, elements))
-  lost <- !is.finite(diag(cov)) | diag(cov) == 0
+  # smaller numbers have lost digits
+  lost <- !is.finite(diag(cov)) | diag(cov) < .Machine$double.xmin
   cov[lost, ] <- cov[, lost] <- NA
   order <- if (scale == "variance") {
     varcomp_rows(fit)$element
@@ -60,27 +61,27 @@ varcomp_cov <- function(fit, scale = "variance") {
   matrix(cov[place, place], m + 1L, dimnames = list(names, names))
 }
 
-# Derivatives of (sigma^2 Psi, sigma^2) in (Psi, sigma^2).
+# Derivatives of (sigma^2 Psi, sigma^2) in (Psi, log sigma^2).
 variance_jacobian <- function(fit, elements) {
   m <- nrow(elements)
-  out <- diag(c(rep(field(fit, "scale"), m), 1), m + 1L)
-  out[seq_len(m), m + 1L] <- elements$psi
+  out <- diag(field(fit, "scale"), m + 1L)
+  out[seq_len(m), m + 1L] <- elements$psi * field(fit, "scale")
   out
 }
 
 # Derivatives of the standard deviations, correlations and sigma in (Psi,
-# sigma^2), rows in the order of `elements`; zero where a variance is.
+# log sigma^2), rows in the order of `elements`; zero where a variance is.
 sdcor_jacobian <- function(fit, elements) {
   m <- nrow(elements)
   s2 <- field(fit, "scale")
   out <- matrix(0, m + 1L, m + 1L)
-  out[m + 1L, m + 1L] <- 1 / (2 * sqrt(s2))
+  out[m + 1L, m + 1L] <- sqrt(s2) / 2
   own <- elements$row == elements$column
   for (i in seq_len(m)) {
     if (own[i]) {
       sd <- sqrt(elements$psi[i])
       out[i, i] <- sqrt(s2) / (2 * sd)
-      out[i, m + 1L] <- sd / (2 * sqrt(s2))
+      out[i, m + 1L] <- sd * sqrt(s2) / 2
       next
     }
     at <- vapply(c(elements$row[i], elements$column[i]), function(j) {

@@ -23,7 +23,7 @@
 #'   deviations and correlations; `"log"`, logarithms of standard deviations
 #'   and Fisher's z (`atanh`) of correlations, where the estimates are nearest to
 #'   normal.
-#' @param ... not used.
+#' @param ... not used; `complete` and `correlation` are passed over.
 #'
 #' @details
 #' The covariance of the variance parameters is twice the inverse of the exact
@@ -67,6 +67,7 @@
 vcov.mixedlm <- function(object, which = c("fixed", "varcomp", "all"),
                          type = c("model", "CR0", "CR1", "CR1p", "CR1S", "CR2", "CR3"),
                          cluster = NULL, scale = c("variance", "sdcor", "log"), ...) {
+  check_vcov_dots(substitute(list(...))[-1L])
   which <- choose_one(which, c("fixed", "varcomp", "all"), "which")
   scale <- choose_one(scale, varcomp_scales, "scale")
   type <- choose_one(type, covariance_types, "type")
@@ -85,11 +86,21 @@ vcov.mixedlm <- function(object, which = c("fixed", "varcomp", "all"),
   names <- c(rownames(fixed), rownames(random))
   out <- matrix(0, length(names), length(names), dimnames = list(names, names))
   out[seq_len(p), seq_len(p)] <- fixed
-  out[-seq_len(p), -seq_len(p)] <- random
+  own <- p + seq_len(nrow(random))
+  out[own, own] <- random
   aliased <- is.na(diag(random))
   out[seq_len(p), p + base::which(aliased)] <- NA
   out[p + base::which(aliased), seq_len(p)] <- NA
   out
+}
+
+# What other packages give to every model, `complete` and `correlation`, is passed over.
+check_vcov_dots <- function(dots) {
+  dots <- as.list(dots)
+  dots <- dots[!(names(dots) %||% rep("", length(dots))) %in% c("complete", "correlation")]
+  if (length(dots)) {
+    check_no_dots(dots, setdiff(names(formals(vcov.mixedlm)), "..."))
+  }
 }
 
 # One of `choices`; the first when `value` is the untouched default.
@@ -190,8 +201,9 @@ solve_scaled <- function(h) {
   solve(h / tcrossprod(s)) / tcrossprod(s)
 }
 
-# Exact covariance of (Psi, sigma^2), all elements of psi_elements() and at last
-# sigma^2; NA on the boundary, and everywhere where there is no curvature.
+# Exact covariance of (Psi, log sigma^2), all elements of psi_elements() and at last
+# log sigma^2, which has no unit and so no square that leaves the range of numbers; NA
+# on the boundary, and everywhere where there is no curvature.
 relative_cov <- function(fit, elements) {
   m <- nrow(elements)
   if (verdict(fit) %in% c("flat", "saddle") || !has_curvature(fit, elements)) {
@@ -199,8 +211,8 @@ relative_cov <- function(fit, elements) {
   }
   denominator <- field(fit, "denominator")
   c_psi <- psi_cov(fit, elements)
-  d <- spread(field(fit, "dr2_psi"), elements) / denominator
-  joint_cov(c_psi, d, !is.na(diag(c_psi)), field(fit, "scale"), denominator)
+  d <- spread(field(fit, "dr2_psi"), elements) / denominator / field(fit, "scale")
+  joint_cov(c_psi, d, !is.na(diag(c_psi)), denominator)
 }
 
 # Whether the curvature is within the range of doubles: with a predictor of size
@@ -283,8 +295,9 @@ cholesky_change <- function(fit, elements, hessian) {
   list(jacobian = jacobian, hessian = crossprod(jacobian, hessian %*% jacobian) + bend)
 }
 
-# Covariance of (Psi, sigma^2) from that of Psi along the profile.
-joint_cov <- function(c_psi, d, use, scale, denominator) {
+# Covariance of (Psi, log sigma^2) from that of Psi along the profile, on which d are
+# the derivatives of log sigma^2.
+joint_cov <- function(c_psi, d, use, denominator) {
   m <- length(d)
   out <- matrix(NA_real_, m + 1L, m + 1L)
   out[seq_len(m), seq_len(m)] <- c_psi
@@ -292,7 +305,7 @@ joint_cov <- function(c_psi, d, use, scale, denominator) {
   cross <- drop(own %*% d[use])
   out[base::which(use), m + 1L] <- cross
   out[m + 1L, base::which(use)] <- cross
-  out[m + 1L, m + 1L] <- 2 * scale^2 / denominator + sum(d[use] * cross)
+  out[m + 1L, m + 1L] <- 2 / denominator + sum(d[use] * cross)
   out
 }
 

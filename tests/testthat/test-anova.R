@@ -205,3 +205,35 @@ test_that("a refit needs neither the data nor the place of the call", {
   expect_identical(row.names(table), c("fits[[2L]]", "fits[[1L]]"))
   expect_equal(table$npar, c(3, 4))
 })
+
+test_that("the tests do not depend on the units of a covariate", {
+  d <- dietox[-c(1:9, 40, 41, 100:140, 300), ]
+  tables <- function(size) {
+    d$x <- d$Time * size
+    fit <- mixedlm(Weight ~ Cu * x + Cu * Evit + (1 | Pig), d)
+    lapply(c("I", "II", "III"), function(type) table_of(anova(fit, type = type)))
+  }
+  plain <- tables(1)
+  for (size in c(1e6, 1e12, 1e-9, 1e-14, 1e60)) {
+    expect_equal(tables(size), plain, tolerance = 1e-8)
+  }
+  # seconds since 1970: of type I nothing depends on where time begins
+  d$x <- d$Time
+  first <- anova(mixedlm(Weight ~ Cu * x + (1 | Pig), d), type = "I")
+  d$x <- as.POSIXct("2021-03-01", tz = "UTC") + d$Time * 7 * 86400
+  expect_equal(anova(mixedlm(Weight ~ Cu * x + (1 | Pig), d), type = "I")$`F value`, first$`F value`, tolerance = 1e-5)
+})
+
+test_that("factors that repeat each other leave tables without failing", {
+  set.seed(2)
+  d <- plain_data("sleepstudy", "lme4")
+  d$Days[c(3, 77)] <- NA
+  d$a <- factor(rep_len(c("a", "b", "c", "d", "b"), 180L))
+  d$b <- as.character(d$a)
+  fit <- suppressMessages(mixedlm(Reaction ~ a * b * Days + (1 | Subject), d))
+  for (type in 1:3) {
+    table <- anova(fit, type = type)
+    expect_identical(row.names(table), c("a", "b", "Days", "a:b", "a:Days", "b:Days", "a:b:Days"))
+    expect_gte(table["Days", "NumDF"], 1L)
+  }
+})

@@ -178,3 +178,25 @@ test_that("elements that `free` holds do not move", {
   }
   expect_equal(cAIC(refit(y))$df - 1, numerical_df(refit, y, 0.02), tolerance = 1e-6)
 })
+
+test_that("with all variances held their estimation adds nothing", {
+  fit <- mixedlm(Reaction ~ Days + (1 | Subject), plain_data("sleepstudy", "lme4"),
+    free = mixedlm_params(cov_re = 0), start = mixedlm_params(cov_re = 0.9)
+  )
+  expect_equal(cAIC(fit)$df, cAIC(fit)$rho + 1)
+})
+
+test_that("predictors of any size have their criterion, or an error of scale", {
+  d <- plain_data("sleepstudy", "lme4")
+  criterion <- function(size) {
+    d$x <- d$Days * size
+    cAIC(mixedlm(Reaction ~ x + (x | Subject), d))$df
+  }
+  plain <- criterion(1)
+  for (size in c(1e-60, 1e-8, 1e8, 1e60)) {
+    expect_equal(criterion(size), plain, tolerance = 1e-6)
+  }
+  for (size in c(1e-80, 1e80)) {
+    expect_error(criterion(size), class = "mixedlm_error_scale")
+  }
+})

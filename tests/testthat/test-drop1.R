@@ -52,3 +52,12 @@ test_that("arguments are checked", {
   expect_error(drop1(fit, trace = TRUE), class = "mixedlm_error_argument")
   expect_identical(nrow(drop1(mixedlm(Weight ~ 1, dietox, groups = "Pig", REML = FALSE))), 1L)
 })
+
+test_that("fits with masks of the fixed effects are refused where their number changes", {
+  fit <- mixedlm(Weight ~ Time, dietox,
+    groups = "Pig", free = mixedlm_params(fe_params = c(1, 0), cov_re = 1),
+    start = mixedlm_params(fe_params = c(15, 7))
+  )
+  expect_error(drop1(fit), "F", class = "mixedlm_error_free")
+  expect_identical(nrow(drop1(fit, test = "F")), 1L)
+})

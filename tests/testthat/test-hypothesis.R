@@ -175,3 +175,19 @@ test_that("statsmodels' tests have its covariance", {
   expect_equal(terms["Cu", "statistic"], wald$joint$statistic)
   expect_identical(terms$df_constraint, c(1, 2, 1, 1, 1, 2))
 })
+
+test_that("what follows an expression without an operator is told", {
+  expect_error(linear_hypothesis(fit, "2 Time"), "before `Time`", class = "mixedlm_error_hypothesis")
+  expect_error(linear_hypothesis(fit, "Time Cu"), "before `Cu`", class = "mixedlm_error_hypothesis")
+  deep <- paste0(strrep("(", 5000L), "Time", strrep(")", 5000L))
+  expect_error(linear_hypothesis(fit, deep), class = "mixedlm_error_hypothesis")
+  expect_error(linear_hypothesis(fit, paste0(strrep("-", 5000L), "Time")), class = "mixedlm_error_hypothesis")
+  expect_equal(linear_hypothesis(fit, "((((((-(-Time)))))))")$table, linear_hypothesis(fit, "Time")$table)
+})
+
+test_that("all robust covariances can be used", {
+  for (type in c("CR1S", "CR1p", "CR3")) {
+    own <- linear_hypothesis(fit, "Time", vcov = type)
+    expect_equal(own$table$std.error, sqrt(vcov(fit, type = type)["Time", "Time"]))
+  }
+})

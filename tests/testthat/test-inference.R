@@ -180,3 +180,36 @@ test_that("a method that is not defined for a fit is refused, and says what to d
   expect_identical(colnames(coef(summary(flat, style = "lme4"))), c("Estimate", "Std. Error", "t value"))
   expect_false(anyNA(linear_hypothesis(flat, "(Intercept)", ddf = "normal")$table$p.value))
 })
+
+test_that("degrees of freedom do not depend on the units, however large or small", {
+  d <- plain_data("sleepstudy", "lme4")[-c(3, 44:49), ]
+  tests <- function(y, x) {
+    d$y <- d$Reaction * y
+    d$x <- d$Days * x
+    fit <- mixedlm(y ~ x + (x | Subject), d)
+    each <- lapply(c("Satterthwaite", "Kenward-Roger"), function(ddf) {
+      L <- diag(c(1 / y, x / y))
+      unlist(linear_hypothesis(fit, L, ddf = ddf)[c("table", "joint")])
+    })
+    each <- unlist(each)
+    each[grepl("df|statistic", names(each))]
+  }
+  plain <- tests(1, 1)
+  expect_false(anyNA(plain))
+  for (size in list(c(1e-120, 1), c(1e120, 1), c(1, 1e80), c(1, 1e-80), c(1e150, 1))) {
+    expect_equal(tests(size[1L], size[2L]), plain, tolerance = 1e-5)
+  }
+})
+
+test_that("Kenward-Roger's F is not given where no F distribution has its moments", {
+  set.seed(1)
+  d <- data.frame(g = rep(1:3, each = 4), y = rnorm(12) + rep(rnorm(3), each = 4), x = rnorm(12))
+  fit <- mixedlm(y ~ x + (x | g), d)
+  expect_no_warning(tests <- linear_hypothesis(fit, diag(2), ddf = "KR"))
+  expect_true(is.na(tests$joint$statistic) && is.na(tests$joint$p.value))
+  expect_output(print(tests), "Joint test: not defined")
+  # pbkrtest gives zero degrees of freedom
+  d <- data.frame(y = c(1, 2, 3.5, 4, 6, 6.5), g = c(1, 1, 2, 2, 3, 3), x = c(0, 1, 0, 1, 0, 1))
+  expect_no_warning(tests <- linear_hypothesis(mixedlm(y ~ x + (1 | g), d), diag(2), ddf = "KR"))
+  expect_true(is.na(tests$joint$statistic))
+})

@@ -119,3 +119,16 @@ test_that("the scale is one of three", {
   fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig")
   expect_error(vcov(fit, "varcomp", scale = "sd"), class = "mixedlm_error_argument")
 })
+
+test_that("logarithms have the same standard errors in all units of the response", {
+  d <- plain_data("sleepstudy", "lme4")
+  errors <- function(size) {
+    d$y <- d$Reaction * size
+    fit <- mixedlm(y ~ Days + (Days | Subject), d)
+    c(sqrt(diag(vcov(fit, "varcomp", scale = "log"))), sqrt(diag(vcov(fit, "varcomp", scale = "sdcor"))) / c(size, 1, size, size))
+  }
+  plain <- errors(1)
+  for (size in c(1e-120, 1e-70, 1e120)) {
+    expect_equal(errors(size), plain, tolerance = 1e-5)
+  }
+})

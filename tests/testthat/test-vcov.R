@@ -197,3 +197,15 @@ test_that("a variance that cannot be represented is an error of scale", {
   d$y <- (rnorm(12)[d$g] * (1 + d$x / 1e90) + rnorm(60)) * 1e-100
   expect_error(mixedlm(y ~ x + (x | g), d), class = "mixedlm_error_scale")
 })
+
+test_that("without fixed effects the whole covariance is that of the variances", {
+  fit <- mixedlm(Reaction ~ 0 + (Days | Subject), plain_data("sleepstudy", "lme4"))
+  expect_identical(vcov(fit, "all"), vcov(fit, "varcomp"))
+})
+
+test_that("arguments that are not there are refused", {
+  fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig")
+  expect_error(vcov(fit, Type = "CR2"), "type", class = "mixedlm_error_argument")
+  expect_error(vcov(fit, "fixed", "model", NULL, "variance", 1), class = "mixedlm_error_argument")
+  expect_identical(vcov(fit, complete = FALSE, correlation = TRUE), vcov(fit))
+})
