@@ -13,6 +13,9 @@
 #'   see Details.
 #' @param ddf (`character(1)`) degrees of freedom of the denominators, see [mixedlm-ddf].
 #'   `"normal"` gives Wald's chi-square tests; `"none"` F values alone.
+#' @param vcov (`character(1)`) covariance of the fixed effects: `"model"`, or a cluster-robust one, see
+#'   [mixedlm-robust], with F tests by its own degrees of freedom (`ddf` does not apply).
+#' @param cluster for the robust covariances: what the clusters are, `NULL` for the outermost grouping factor.
 #' @param refit (`logical(1)`) whether REML fits are fitted again by ML before
 #'   they are compared. With `FALSE` REML fits are compared as they are, provided
 #'   that all have the same fixed effects.
@@ -56,10 +59,12 @@
 #' @examples
 #' fit <- mixedlm(Weight ~ Cu * Time, dietox, groups = "Pig")
 #' anova(fit)
+#' anova(fit, vcov = "CR2")
 #' anova(fit, type = "II", ddf = "Kenward-Roger")
 #' anova(fit, mixedlm(Weight ~ Cu + Time, dietox, groups = "Pig"))
 anova.mixedlm <- function(object, ..., type = c("III", "II", "I"),
                           ddf = c("Satterthwaite", "Kenward-Roger", "normal", "residual", "none"),
+                          vcov = c("model", "CR0", "CR1", "CR1p", "CR1S", "CR2", "CR3"), cluster = NULL,
                           refit = TRUE, model.names = NULL) {
   if (...length()) {
     expressions <- as.list(substitute(list(object, ...)))[-1L]
@@ -68,7 +73,7 @@ anova.mixedlm <- function(object, ..., type = c("III", "II", "I"),
     return(compare_models(fits, expressions, refit, model.names))
   }
   type <- check_type(type)
-  term_table(object, type, check_ddf(ddf))
+  term_table(object, type, tests_basis(object, ddf, vcov, cluster))
 }
 
 # What stands in `...` without a name is a fit; a name is a misspelt argument
@@ -103,17 +108,12 @@ check_type <- function(type) {
   names(known)[hit]
 }
 
-term_table <- function(fit, type, method) {
-  basis <- inference_basis(fit, method)
+term_table <- function(fit, type, basis) {
   hypotheses <- term_contrasts(fit, type)
   title <- paste("Type", type, "Analysis of Variance Table")
   structure(
     joint_table(basis, hypotheses, field(fit, "scale")),
-    heading = if (method == "normal") {
-      paste(title, "with Wald chi-square tests")
-    } else {
-      paste(c(title, if (method != "none") paste("with", ddf_label(method))), collapse = " ")
-    },
+    heading = paste(c(title, if (basis$method != "none") paste("with", basis_label(basis))), collapse = " "),
     hypotheses = hypotheses
   )
 }

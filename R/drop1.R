@@ -13,7 +13,7 @@
 #'   tests. Both by ML; a REML fit is fitted again, with a message. `"F"`: F tests
 #'   within the fit as it is.
 #' @param k (`numeric(1)`) the penalty per parameter: 2 for AIC, `log(nobs(object))` for BIC.
-#' @param ddf (`character(1)`) for `test = "F"`, see [mixedlm-ddf].
+#' @param ddf,vcov,cluster for `test = "F"`, as for [anova.mixedlm()].
 #' @param ... not used.
 #' @return A data frame of class `anova`. `npar` (parameters that go), `AIC`, and for
 #'   `"Chisq"` `LRT` and `Pr(Chi)`, as lme4 has them, the first row the whole model; for `"F"` the columns of
@@ -27,7 +27,9 @@
 #' drop1(fit, test = "Chisq")
 #' drop1(fit, test = "F")
 drop1.mixedlm <- function(object, scope, scale = 0, test = c("none", "Chisq", "F"), k = 2,
-                          ddf = c("Satterthwaite", "Kenward-Roger", "normal", "residual", "none"), ...) {
+                          ddf = c("Satterthwaite", "Kenward-Roger", "normal", "residual", "none"),
+                          vcov = c("model", "CR0", "CR1", "CR1p", "CR1S", "CR2", "CR3"), cluster = NULL,
+                          ...) {
   if (...length()) {
     check_no_dots(substitute(list(...))[-1L], names(formals(drop1.mixedlm)))
   }
@@ -35,25 +37,17 @@ drop1.mixedlm <- function(object, scope, scale = 0, test = c("none", "Chisq", "F
   if (!is_number(k) || k < 0) {
     abort("argument", paste0("`k` must be a number that is not negative; found ", describe(k), "."), argument = "k")
   }
-  method <- check_ddf(ddf)
+  check_ddf(ddf)
   scope <- drop_scope(object, if (!missing(scope)) scope)
   model <- c("\nModel:", one_line(formula(object)))
   if (test == "F") {
-    return(structure(drop_by_f(object, scope, method),
-      heading = c(drop_title(method), model)
-    ))
+    basis <- tests_basis(object, ddf, vcov, cluster)
+    label <- basis_label(basis)
+    title <- paste0("Single term deletions", if (!is.null(label)) paste0(" using ", label, ":"))
+    return(structure(drop_by_f(object, scope, basis), heading = c(title, model)))
   }
   structure(drop_by_likelihood(object, scope, test, k),
     heading = c("Single term deletions", model)
-  )
-}
-
-drop_title <- function(method) {
-  title <- "Single term deletions"
-  switch(method,
-    normal = paste(title, "with Wald chi-square tests:"),
-    none = title,
-    paste0(title, " using ", ddf_label(method), ":")
   )
 }
 
@@ -132,7 +126,7 @@ drop_by_likelihood <- function(fit, scope, test, k) {
 }
 
 # The hypothesis that the fixed effects lie where the smaller model has them.
-drop_by_f <- function(fit, scope, method) {
+drop_by_f <- function(fit, scope, basis) {
   design <- fixed_design(fit)
   base <- unit_columns(treatment_design(fit, design))
   hypotheses <- lapply(scope, function(label) {
@@ -145,8 +139,8 @@ drop_by_f <- function(fit, scope, method) {
   })
   names(hypotheses) <- scope
   structure(
-    joint_table(inference_basis(fit, method), hypotheses, field(fit, "scale")),
-    hypotheses = hypotheses, ddf = ddf_names[[method]][1L]
+    joint_table(basis, hypotheses, field(fit, "scale")),
+    hypotheses = hypotheses, ddf = ddf_names[[basis$method]][1L] %||% basis$type
   )
 }
 

@@ -58,45 +58,21 @@ linear_hypothesis <- function(fit, L, rhs = 0,
   if (missing(L)) {
     abort("hypothesis", "`L`, the functions of the coefficients, is missing.", argument = "L")
   }
-  vcov <- choose_one(vcov, covariance_types, "vcov")
   check_level(level)
   if (!is_flag(joint)) {
     abort("argument", paste0("`joint` must be TRUE or FALSE; found ", describe(joint), "."), argument = "joint")
   }
-  method <- check_ddf(ddf)
   functions <- hypothesis_rows(fit, L, rhs)
   independent <- independent_rows(functions$L, functions$rhs, functions$labels)
-  if (vcov == "model") {
-    if (!is.null(cluster)) {
-      abort("argument", "`cluster` is for the robust covariances: give `vcov` too, as in vcov = \"CR2\".",
-        argument = "cluster"
-      )
-    }
-    tests <- model_tests(inference_basis(fit, method), functions, independent)
-  } else {
-    tests <- robust_tests(fit, functions, independent, vcov, cluster)
-    method <- "robust"
-  }
-  new_hypothesis(tests, functions, if (joint) tests$joint, method, vcov, level)
+  basis <- tests_basis(fit, ddf, vcov, cluster)
+  tests <- basis_tests(basis, functions, independent)
+  new_hypothesis(tests, functions, if (joint) tests$joint, basis$method, basis$type %||% "model", level)
 }
 
-model_tests <- function(basis, functions, independent) {
+basis_tests <- function(basis, functions, independent) {
   L <- functions$L
   joint <- test_joint(basis, L[independent, , drop = FALSE], functions$rhs[independent])
   list(rows = test_rows(basis, L, functions$rhs), joint = joint[c("statistic", "num_df", "den_df", "p.value")])
-}
-
-# The same from the cluster-robust covariances.
-robust_tests <- function(fit, functions, independent, type, cluster) {
-  L <- functions$L
-  parts <- robust_parts(fit, type, cluster)
-  rows <- robust_t_tests(fit, L, functions$rhs, parts = parts)
-  joint <- robust_test(fit, L[independent, , drop = FALSE], functions$rhs[independent], parts = parts)
-  single <- length(independent) == 1L
-  list(rows = rows, joint = list(
-    statistic = joint$statistic^(if (single) 2 else 1), num_df = length(independent),
-    den_df = joint$df_den, p.value = joint$p.value
-  ))
 }
 
 new_hypothesis <- function(tests, functions, joint, method, vcov, level) {

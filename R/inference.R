@@ -2,7 +2,9 @@
 # degrees of freedom of their denominators.
 #
 # A "basis" holds what a method needs of a fit, made once for many contrasts:
-#   method       "satterthwaite", "kenward-roger", "normal", "residual" or "none"
+#   method       "satterthwaite", "kenward-roger", "normal", "residual", "none"; or
+#                "robust": then `type`, `fit` and `parts` (robust_parts()) instead of
+#                what follows `beta`
 #   beta         estimates of the kept coefficients
 #   vcov         their covariance for standard errors (Kenward-Roger: adjusted)
 #   phi          their covariance for degrees of freedom
@@ -101,6 +103,34 @@ ddf_label <- function(method) {
   )
 }
 
+# The basis for tests by the model's covariance or by a cluster-robust one, from
+# the arguments `ddf`, `vcov` and `cluster` of a user.
+tests_basis <- function(fit, ddf, vcov, cluster) {
+  vcov <- choose_one(vcov, covariance_types, "vcov")
+  if (vcov != "model") {
+    return(list(
+      method = "robust", beta = field(fit, "fe_params"), type = vcov, fit = fit,
+      parts = robust_parts(fit, vcov, cluster)
+    ))
+  }
+  if (!is.null(cluster)) {
+    abort("argument", "`cluster` is for the robust covariances: give `vcov` too, as in vcov = \"CR2\".",
+      argument = "cluster"
+    )
+  }
+  inference_basis(fit, check_ddf(ddf))
+}
+
+# What the tests of a basis are, for headings; NULL for plain statistics.
+basis_label <- function(basis) {
+  switch(basis$method,
+    robust = paste0("cluster-robust covariances (", basis$type, ")"),
+    normal = "Wald chi-square tests",
+    none = NULL,
+    ddf_label(basis$method)
+  )
+}
+
 # The basis of a fit for a method that check_ddf() knows.
 inference_basis <- function(fit, method) {
   phi <- field(fit, "vcov_unscaled") * field(fit, "scale")
@@ -148,11 +178,6 @@ check_ddf_defined <- function(fit, method) {
   }
 }
 
-# The adjusted covariance of the fixed effects, Kenward and Roger (1997).
-kenward_roger_vcov <- function(fit) {
-  inference_basis(fit, "kenward-roger")$vcov
-}
-
 # 2 f^2 / (g' A g) for one row `l`: Satterthwaite's, and, with the expected
 # information, Kenward and Roger's for a single contrast.
 row_df <- function(basis, l) {
@@ -172,10 +197,15 @@ row_df <- function(basis, l) {
 # One test per row of L: data frame of estimate (L beta), se, df, statistic of
 # L beta = rhs and its p-value.
 test_rows <- function(basis, L, rhs = 0) {
+  if (basis$method == "robust") {
+    rows <- robust_t_tests(basis$fit, L, rhs, parts = basis$parts)
+    return(rows[c("estimate", "se", "df", "statistic", "p.value")])
+  }
   estimate <- drop(L %*% basis$beta)
   se <- sqrt(pmax(rowSums((L %*% basis$vcov) * L), 0))
   df <- vapply(seq_len(nrow(L)), function(i) row_df(basis, L[i, ]), 0)
-  statistic <- (estimate - rhs) / se
+  # a coefficient that `free` holds is not tested
+  statistic <- ifelse(se > 0, (estimate - rhs) / se, NA_real_)
   data.frame(
     estimate = estimate, se = se, df = df, statistic = statistic,
     p.value = 2 * stats::pt(-abs(statistic), df), row.names = NULL
@@ -187,6 +217,13 @@ test_rows <- function(basis, L, rhs = 0) {
 # factor that Kenward and Roger put on the F statistic (already applied).
 test_joint <- function(basis, L, rhs = 0) {
   q <- nrow(L)
+  if (basis$method == "robust" && q > 0L) {
+    test <- robust_test(basis$fit, L, rhs, parts = basis$parts)
+    return(list(
+      statistic = if (q == 1L) test$statistic^2 else test$statistic, num_df = q,
+      den_df = test$df_den, p.value = test$p.value, F_scaling = 1
+    ))
+  }
   out <- list(
     statistic = NA_real_, num_df = q, den_df = NA_real_, p.value = NA_real_, F_scaling = 1
   )

@@ -101,22 +101,6 @@ robust_cov <- function(fit, type, cluster = NULL) {
   robust_parts(fit, type, cluster, moments = FALSE)$vcov
 }
 
-# vcov(type = "CR...").
-robust_vcov <- function(fit, which, type, cluster) {
-  if (type == "model") {
-    abort("argument", paste0(
-      "`cluster` belongs to a robust covariance: give `type` too, as in type = \"CR2\"."
-    ), argument = "cluster")
-  }
-  if (which != "fixed") {
-    abort("argument", paste0(
-      "A robust covariance (type = \"", type, "\") is there for the fixed effects only, ",
-      "not for which = \"", which, "\"."
-    ), argument = "type")
-  }
-  robust_cov(fit, type, cluster)
-}
-
 # What the clusters contribute: list(vcov, map, clusters, crosses, squares), the
 # last two as by_cluster() makes them. A contrast l of the fixed effects is
 # t(map) %*% l in the core's coordinates.

@@ -13,7 +13,7 @@ statsmodels_hypothesis <- function(fit, L, rhs, method, joint, level) {
   check_level(level)
   functions <- hypothesis_rows(fit, L, rhs)
   independent <- independent_rows(functions$L, functions$rhs, functions$labels)
-  tests <- model_tests(statsmodels_basis(fit, method), functions, independent)
+  tests <- basis_tests(statsmodels_basis(fit, method), functions, independent)
   new_hypothesis(tests, functions, if (joint) tests$joint, method, "model", level)
 }
 

@@ -5,7 +5,7 @@ lme4_lines <- function(x, digits) {
   c(
     paste0(
       "Linear mixed model fit by ", if (field(fit, "reml")) "REML" else "maximum likelihood ",
-      tests_text(x$ddf), " ['mixedlm']"
+      tests_text(x), " ['mixedlm']"
     ),
     call_lines(fit), "", criterion_lines(fit), "", "Scaled residuals: ",
     residual_lines(fit, digits), "", "Random effects:",
@@ -68,12 +68,13 @@ size_line <- function(fit) {
 }
 
 # What the tests in the table are, lmerTest's words.
-tests_text <- function(ddf) {
-  switch(ddf,
+tests_text <- function(x) {
+  switch(x$ddf,
     none = "",
+    robust = paste0(". t-tests use cluster-robust covariances (", x$vcov, ")"),
     normal = ". z-tests",
     residual = ". t-tests use residual degrees of freedom",
-    paste(". t-tests use", ddf_label(ddf))
+    paste(". t-tests use", ddf_label(x$ddf))
   )
 }
 

@@ -21,6 +21,9 @@
 #' @param ddf (`character(1)`) for `style = "lme4"`, which it implies: degrees of freedom of the t
 #'   tests, see [mixedlm-ddf]. `"none"` is lme4's own table, without p-values. Where the
 #'   default, Satterthwaite's, is not defined for the fit, the table is that one too.
+#' @param vcov (`character(1)`) for `style = "lme4"`, which it implies: covariance of the fixed effects in the t tests,
+#'   `"model"` or a cluster-robust one, see [mixedlm-robust], with its own degrees of freedom (`ddf` does not apply).
+#' @param cluster for the robust covariances: what the clusters are, `NULL` for the outermost grouping factor.
 #' @param ... not used.
 #'
 #' @details
@@ -32,7 +35,7 @@
 #'
 #' @return A list of class `summary.mixedlm`: `coefficients` (matrix, one row per
 #'   fixed effect), `varcomp` (data frame: label, estimate, std_error), `header`
-#'   (named, as printed), `title`, `alpha`, `compat`, `style`, `ddf`, and `fit`.
+#'   (named, as printed), `title`, `alpha`, `compat`, `style`, `ddf`, `vcov`, and `fit`.
 #'   `coef()` gives `coefficients`: `Estimate`, `Std. Error`, and `z value`, `Pr(>|z|)`
 #'   (`style = "statsmodels"`, `ddf = "normal"`) or `df`, `t value`, `Pr(>|t|)`, as lmerTest
 #'   has them, or `t value` alone (`ddf = "none"`). For `"Kenward-Roger"` the standard errors are
@@ -49,14 +52,20 @@ summary.mixedlm <- function(object, yname = NULL, xname_fe = NULL,
                             xname_re = NULL, title = NULL, alpha = 0.05,
                             compat = c("none", "statsmodels"),
                             style = c("statsmodels", "lme4"),
-                            ddf = c("Satterthwaite", "Kenward-Roger", "normal", "residual", "none"), ...) {
+                            ddf = c("Satterthwaite", "Kenward-Roger", "normal", "residual", "none"),
+                            vcov = c("model", "CR0", "CR1", "CR1p", "CR1S", "CR2", "CR3"), cluster = NULL,
+                            ...) {
   if (...length()) {
     check_no_dots(substitute(list(...))[-1L], names(formals(summary.mixedlm)))
   }
   compat <- choose_one(compat, c("none", "statsmodels"), "compat")
-  style <- if (missing(style) && !missing(ddf)) "lme4" else choose_one(style, c("statsmodels", "lme4"), "style")
-  if (style == "statsmodels" && !missing(ddf)) {
-    abort("argument", "`ddf` is for style = \"lme4\"; statsmodels' table has z tests.", argument = "ddf")
+  chosen <- c(ddf = !missing(ddf), vcov = !missing(vcov), cluster = !missing(cluster))
+  style <- if (missing(style) && any(chosen)) "lme4" else choose_one(style, c("statsmodels", "lme4"), "style")
+  if (style == "statsmodels" && any(chosen)) {
+    name <- names(chosen)[chosen][1L]
+    abort("argument", paste0("`", name, "` is for style = \"lme4\"; statsmodels' table has z tests."),
+      argument = name
+    )
   }
   if (!is_number(alpha) || alpha <= 0 || alpha >= 1) {
     abort("argument", paste0(
@@ -77,7 +86,7 @@ summary.mixedlm <- function(object, yname = NULL, xname_fe = NULL,
     varcomp$std_error <- se[seq_len(nrow(varcomp))]
   }
   labels <- fixed_labels(object)[!columns %in% field(object, "aliased")]
-  basis <- if (style == "lme4") summary_basis(object, check_ddf(ddf), missing(ddf))
+  basis <- if (style == "lme4") summary_basis(object, ddf, vcov, cluster, !any(chosen))
   structure(list(
     coefficients = if (style == "lme4") tested_coefficients(basis) else coefficient_table(fe, se_fe),
     varcomp = varcomp[c("label", "estimate", "std_error")],
@@ -85,7 +94,7 @@ summary.mixedlm <- function(object, yname = NULL, xname_fe = NULL,
     varcomp_labels = check_names(xname_re, varcomp$label, "xname_re"),
     header = summary_header(object, yname),
     title = check_title(title), alpha = alpha, compat = compat, style = style,
-    ddf = basis$method %||% "normal", fit = object
+    ddf = basis$method %||% "normal", vcov = basis$type %||% "model", fit = object
   ), class = "summary.mixedlm")
 }
 
@@ -99,11 +108,11 @@ coefficient_table <- function(estimate, se) {
 
 # A summary can always be made: without p-values where nobody asked for the
 # degrees of freedom and they do not exist.
-summary_basis <- function(fit, method, is_default) {
+summary_basis <- function(fit, ddf, vcov, cluster, is_default) {
   if (!is_default) {
-    return(inference_basis(fit, method))
+    return(tests_basis(fit, ddf, vcov, cluster))
   }
-  tryCatch(inference_basis(fit, method),
+  tryCatch(inference_basis(fit, check_ddf(ddf)),
     mixedlm_error_ddf = function(e) inference_basis(fit, "none"),
     mixedlm_error_numerical = function(e) inference_basis(fit, "none")
   )

@@ -13,7 +13,8 @@
 #'   `"varcomp"`: variances and covariances of the random effects and the
 #'   residual variance (`"Scale"`), on the user's scale. `"all"`: both.
 #' @param type (`character(1)`) `"model"`: the covariance of the fixed effects that
-#'   follows from the model. `"CR0"`, `"CR1"`, `"CR1p"`, `"CR1S"`, `"CR2"`, `"CR3"`:
+#'   follows from the model. `"Kenward-Roger"`: the same, adjusted for the estimation of the variances (REML
+#'   fits, see [mixedlm-ddf]). `"CR0"`, `"CR1"`, `"CR1p"`, `"CR1S"`, `"CR2"`, `"CR3"`:
 #'   cluster-robust ones, see [mixedlm-robust]; for `which = "fixed"` only.
 #' @param cluster the clusters of a robust covariance: a column's name, a one-sided
 #'   formula or a vector with one value per row. `NULL`: the outermost grouping
@@ -65,14 +66,14 @@
 #' sqrt(diag(vcov(fit, which = "varcomp")))
 #' sqrt(diag(vcov(fit, which = "varcomp", scale = "sdcor")))
 vcov.mixedlm <- function(object, which = c("fixed", "varcomp", "all"),
-                         type = c("model", "CR0", "CR1", "CR1p", "CR1S", "CR2", "CR3"),
+                         type = c("model", "Kenward-Roger", "CR0", "CR1", "CR1p", "CR1S", "CR2", "CR3"),
                          cluster = NULL, scale = c("variance", "sdcor", "log"), ...) {
   check_vcov_dots(substitute(list(...))[-1L])
   which <- choose_one(which, c("fixed", "varcomp", "all"), "which")
   scale <- choose_one(scale, varcomp_scales, "scale")
-  type <- choose_one(type, covariance_types, "type")
+  type <- choose_one(type, append(covariance_types, "Kenward-Roger", 1L), "type")
   if (type != "model" || !is.null(cluster)) {
-    return(robust_vcov(object, which, type, cluster))
+    return(other_vcov(object, which, type, cluster))
   }
   fixed <- field(object, "vcov_unscaled") * field(object, "scale")
   if (which == "fixed") {
@@ -101,6 +102,23 @@ check_vcov_dots <- function(dots) {
   if (length(dots)) {
     check_no_dots(dots, setdiff(names(formals(vcov.mixedlm)), "..."))
   }
+}
+
+# Covariances of the fixed effects other than the model's own.
+other_vcov <- function(fit, which, type, cluster) {
+  robust <- type %in% names(robust_types)
+  if (!robust && !is.null(cluster)) {
+    abort("argument", paste0(
+      "`cluster` belongs to a robust covariance: give `type` too, as in type = \"CR2\"."
+    ), argument = "cluster")
+  }
+  if (which != "fixed") {
+    abort("argument", paste0(
+      "A covariance of type = \"", type, "\" is there for the fixed effects only, ",
+      "not for which = \"", which, "\"."
+    ), argument = "type")
+  }
+  if (robust) robust_cov(fit, type, cluster) else inference_basis(fit, "kenward-roger")$vcov
 }
 
 # One of `choices`; the first when `value` is the untouched default.

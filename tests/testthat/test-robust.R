@@ -324,3 +324,24 @@ test_that("effects of the clusters themselves have no degrees of freedom", {
     expect_true(is.na(robust_test(fit, diag(5)[2:4, ], parts = parts)$p.value))
   }
 })
+
+test_that("robust covariances serve every test", {
+  fit <- mixedlm(Weight ~ Cu * Time, dietox, groups = "Pig")
+  terms <- anova(fit, vcov = "CR2")
+  single <- linear_hypothesis(fit, "Time = 0", vcov = "CR2")
+  joint <- linear_hypothesis(fit, attr(terms, "hypotheses")[["Cu:Time"]], vcov = "CR2")$joint
+  expect_equal(terms["Cu:Time", "F value"], joint$statistic)
+  expect_equal(terms["Cu:Time", "DenDF"], joint$den_df)
+  expect_output(print(terms), "CR2")
+  table <- coef(summary(fit, vcov = "CR2"))
+  expect_equal(table["Time", "t value"], single$table$statistic)
+  expect_equal(table["Time", "df"], single$table$df)
+  expect_equal(table[, "Std. Error"], sqrt(diag(vcov(fit, type = "CR2"))))
+  expect_output(print(summary(fit, vcov = "CR2")), "cluster-robust")
+  dropped <- drop1(fit, test = "F", vcov = "CR2")
+  expect_equal(dropped["Cu:Time", "F value"], joint$statistic)
+  expect_error(anova(fit, vcov = "CR9"), class = "mixedlm_error_argument")
+  expect_error(anova(fit, cluster = "Litter"), class = "mixedlm_error_argument")
+  expect_error(summary(fit, style = "statsmodels", vcov = "CR2"), class = "mixedlm_error_argument")
+  expect_error(vcov(fit, type = "Kenward-Roger", which = "all"), class = "mixedlm_error_argument")
+})
