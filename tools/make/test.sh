@@ -89,10 +89,20 @@ check_documents() {
   }
 }
 
+# a second definition silently replaces the first
+check_definitions() {
+  twice=$(sed -n 's/^\([A-Za-z_.][A-Za-z0-9_.]*\) <- .*/\1/p' R/*.R | sort | uniq -d)
+  [ -z "$twice" ] || {
+    echo "   defined twice in R/: $twice" >&2
+    return 1
+  }
+}
+
 if unchanged check "$check_inputs"; then
   say "R: nothing has changed since R CMD check passed"
 else
   before=$failures
+  check_definitions || fail "definitions"
   run_check || fail "R CMD check"
   if [ -f "$check/mixedlm/libs/mixedlm.so" ]; then
     check_wrappers || fail wrappers
