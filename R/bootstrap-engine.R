@@ -1,24 +1,45 @@
 # Bootstrap replicates from the core, and full fits of their data for statistics
 # that need a fit.
 
-# What a bootstrap of a fit works with, built once: the design as the engine
-# takes it, its problem, and the options that every request shares.
-boot_context <- function(fit, progress = FALSE) {
-  design <- design_of(fit)
+# What a bootstrap of a fit works with, built once: the whole design, the design as
+# the engine takes it, its problem, and the options that every request shares.
+boot_context <- function(fit, progress = FALSE, whole = whole_design(fit)) {
+  design <- engine_design(whole)
   options <- engine_options(
     field(fit, "reml"), field(fit, "optinfo")$method, field(fit, "control"),
     packed_theta(fit)
   )
   options$progress <- progress
-  fe <- field(fit, "fe_params")[colnames(design$x)]
+  estimated <- free_columns(whole)
+  columns <- field(fit, "columns")[estimated]
+  fe <- field(fit, "fe_params")[columns]
   fe[is.na(fe)] <- 0
   options$beta <- as.double(fe)
   options$sigma2 <- field(fit, "scale")
   options$modes <- as.double(unlist(field(fit, "b")))
   list(
-    fit = fit, design = design, options = options,
+    fit = fit, whole = whole, design = design, columns = columns, options = options,
     problem = engine_problem(design, lapply(design$terms, `[[`, "free"))
   )
+}
+
+# The design of a fit, columns that are held included, with the names that the
+# fit knows its columns by.
+whole_design <- function(fit, frame = field(fit, "frame")) {
+  design <- build_design(field(fit, "parsed"), frame, field(fit, "contrasts"))
+  colnames(design$x) <- field(fit, "columns")
+  random <- field(fit, "random")
+  for (k in seq_along(design$terms)) {
+    if (length(design$terms[[k]]$columns) == length(random[[k]]$columns)) {
+      design$terms[[k]]$columns <- random[[k]]$columns
+    }
+  }
+  set_parameters(design, field(fit, "start"), field(fit, "free"))
+}
+
+# Columns of X that are not held.
+free_columns <- function(whole) {
+  if (is.null(whole$held)) seq_len(ncol(whole$x)) else which(is.na(whole$held))
 }
 
 boot_request <- function(context, kind, seed, first, count, ...) {
@@ -80,34 +101,27 @@ boot_refitter <- function(fit, kind) {
     variables <- grouping_variables(fit)
     return(function(drawn) refit_groups(fit, drawn, variables))
   }
-  whole <- set_parameters(
-    build_design(field(fit, "parsed"), field(fit, "frame"), field(fit, "contrasts")),
-    field(fit, "start"), field(fit, "free")
-  )
   context <- boot_context(fit)
-  function(y) refit_response(fit, whole, context, y)
+  function(y) {
+    context$problem$y <- y
+    context$whole$y <- y
+    context$whole$frame[[1L]] <- y
+    raw_to_fit(fit, context)
+  }
 }
 
-refit_response <- function(fit, whole, context, y) {
-  context$problem$y <- y
-  whole$y <- y
-  whole$frame[[1L]] <- y
-  raw_to_fit(fit, whole, context)
-}
-
-# `whole`: the design with the columns that are held; `context$design`: without.
-raw_to_fit <- function(fit, whole, context) {
+raw_to_fit <- function(fit, context) {
   control <- field(fit, "control")
   raw <- engine_answer(rs_refit(context$problem, context$options), context$design)
   raw <- complete_raw(raw, context$design, field(fit, "optinfo")$method, control)
   if (!raw$verdict %in% verdicts_sound) {
     abort(raw$verdict, outcome_text(raw$verdict))
   }
-  if (!is.null(whole$held)) {
-    raw <- restore_held(raw, whole$held)
+  if (!is.null(context$whole$held)) {
+    raw <- restore_held(raw, context$whole$held)
   }
   new_mixedlm(
-    call = field(fit, "call"), parsed = field(fit, "parsed"), design = whole,
+    call = field(fit, "call"), parsed = field(fit, "parsed"), design = context$whole,
     raw = raw, reml = field(fit, "reml"), method = raw$method, control = control,
     free = field(fit, "free"), start = field(fit, "start")
   )
@@ -166,19 +180,14 @@ refit_groups <- function(fit, drawn, variables) {
     both <- cross_factors(list(codes = draw, levels = seq_len(max(draw))), own)
     frame[[name]] <- factor(both$codes, seq_along(both$levels), both$levels)
   }
+  # strings forget the levels that were not drawn
+  for (name in intersect(names(field(fit, "xlevels")), names(frame))) {
+    if (is.character(frame[[name]])) {
+      frame[[name]] <- factor(frame[[name]], field(fit, "xlevels")[[name]])
+    }
+  }
   attr(frame, "row.names") <- .set_row_names(length(draw))
   attr(frame, "terms") <- terms
   attr(frame, "na.action") <- NULL
-  whole <- build_design(field(fit, "parsed"), frame, field(fit, "contrasts"))
-  whole <- set_parameters(whole, field(fit, "start"), field(fit, "free"))
-  design <- engine_design(whole)
-  context <- list(
-    design = design,
-    problem = engine_problem(design, lapply(design$terms, `[[`, "free")),
-    options = engine_options(
-      field(fit, "reml"), field(fit, "optinfo")$method, field(fit, "control"),
-      packed_theta(fit)
-    )
-  )
-  raw_to_fit(fit, whole, context)
+  raw_to_fit(fit, boot_context(fit, whole = whole_design(fit, frame)))
 }

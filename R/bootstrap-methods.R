@@ -25,7 +25,7 @@ print.mixedlm_bootstrap <- function(x, digits = max(3L, getOption("digits") - 3L
 }
 
 # A row per statistic: estimate, bias, standard error; where they occur, the share of
-# replicates at zero and the number of those without a value.
+# replicates at a limit and the number of those without a value.
 boot_table <- function(x) {
   t <- x$t
   sound <- stats::complete.cases(t) | rowSums(is.finite(t)) > 0L
@@ -35,9 +35,9 @@ boot_table <- function(x) {
     Estimate = x$t0, Bias = centre - x$t0,
     `Std. Error` = apply(t, 2L, function(v) stats::sd(v[is.finite(v)]))
   )
-  zero <- colSums(t == 0, na.rm = TRUE) / pmax(valid, 1L)
-  if (any(zero > 0)) {
-    table <- cbind(table, `At zero` = ifelse(zero > 0, zero, NA))
+  atom <- apply(t, 2L, function(v) sum(boot_atoms(v[is.finite(v)])$share))
+  if (any(atom > 0)) {
+    table <- cbind(table, `At limit` = ifelse(atom > 0, atom, NA))
   }
   undefined <- sum(sound) - valid
   if (any(undefined > 0)) {
@@ -77,6 +77,16 @@ as.data.frame.mixedlm_bootstrap <- function(x, row.names = NULL, optional = TRUE
   out
 }
 
+# Values where estimates pile up: 0 of a standard deviation, -1 and 1 of a
+# correlation, when they are the least or the greatest of the replicates.
+boot_atoms <- function(t) {
+  ends <- c(-1, 0, 1)
+  count <- vapply(ends, function(e) sum(abs(t - e) < 1e-9), 0L)
+  outermost <- vapply(ends, function(e) all(t > e - 1e-9) || all(t < e + 1e-9), NA)
+  real <- count > 1L & outermost
+  data.frame(at = ends[real], share = count[real] / max(length(t), 1L))
+}
+
 # Covariances of the statistics over replicates that have all of them.
 #' @export
 vcov.mixedlm_bootstrap <- function(object, ...) {
@@ -88,8 +98,8 @@ vcov.mixedlm_bootstrap <- function(object, ...) {
 #' Plot bootstrap distributions
 #'
 #' A histogram of the replicates of each statistic with a density, the estimate (solid
-#' line) and an interval (dashed lines). Replicates at exactly zero, as those of a standard deviation on the boundary,
-#' are not smoothed: they are a bar of their own with its share, and the density is that of the others.
+#' line) and an interval (dashed lines). Replicates on the boundary of the parameter space, with a standard deviation of
+#' exactly zero or a correlation of one, are not smoothed: they are a bar of their own, and the density is that of the others.
 #'
 #' @param x,object (`mixedlm_bootstrap`) what [bootstrap()] returned.
 #' @param parm (`character` or `integer`) which statistics; default all.
@@ -134,17 +144,21 @@ plot_statistic <- function(x, name, limits, ...) {
   graphics::lines(parts$curve, col = "#2166AC", lwd = 1.5)
   graphics::abline(v = x$t0[[name]], col = "#B2182B", lwd = 1.5)
   graphics::abline(v = limits, col = "#B2182B", lty = 2L)
-  if (parts$share > 0) {
-    graphics::mtext(paste0(format(100 * parts$share, digits = 2L), "% at zero"),
-      side = 3L, line = 0.1, adj = 0, cex = 0.7, col = "#B35806")
+  if (nrow(parts$atoms)) {
+    text <- paste0(format(100 * parts$atoms$share, digits = 2L), "% at ", parts$atoms$at)
+    graphics::mtext(paste(text, collapse = ", "), side = 3L, line = 0.1, adj = 0, cex = 0.7, col = "#B35806")
   }
 }
 
-# Bars and curve of one statistic. The atom at zero is a bar as wide as the others with an area
-# of its share; bars and curve of the rest have the area that remains.
+# Bars and curve of one statistic. An atom is a bar as wide as the others with an area of
+# its share; bars and curve of the rest have the area that remains.
 boot_bins <- function(t) {
-  rest <- t[t != 0]
-  share <- 1 - length(rest) / length(t)
+  atoms <- boot_atoms(t)
+  rest <- t
+  for (at in atoms$at) {
+    rest <- rest[abs(rest - at) >= 1e-9]
+  }
+  left <- length(rest) / length(t)
   curve <- list(x = numeric(), y = numeric())
   bins <- data.frame(left = numeric(), right = numeric(), density = numeric(), atom = logical())
   spread <- if (length(rest) > 1L) diff(range(rest)) else 0
@@ -155,21 +169,21 @@ boot_bins <- function(t) {
     }
     bins <- data.frame(
       left = utils::head(h$breaks, -1L), right = h$breaks[-1L],
-      density = h$density * (1 - share), atom = FALSE
+      density = h$density * left, atom = FALSE
     )
     smooth <- stats::density(rest, from = min(rest), to = max(rest))
-    curve <- list(x = smooth$x, y = smooth$y * (1 - share))
+    curve <- list(x = smooth$x, y = smooth$y * left)
   } else if (length(rest)) {
-    bins <- data.frame(left = rest[1L], right = rest[1L], density = 0, atom = FALSE)
+    atoms <- rbind(atoms, data.frame(at = rest[1L], share = left))
   }
-  if (share > 0) {
-    width <- if (nrow(bins)) bins$right[1L] - bins$left[1L] else 1
-    width <- if (width > 0) width else 1
+  width <- if (nrow(bins)) bins$right[1L] - bins$left[1L] else 1
+  if (nrow(atoms)) {
     bins <- rbind(bins, data.frame(
-      left = -width / 2, right = width / 2, density = share / width, atom = TRUE
+      left = atoms$at - width / 2, right = atoms$at + width / 2,
+      density = atoms$share / width, atom = TRUE
     ))
   }
-  list(bins = bins, curve = curve, share = share)
+  list(bins = bins, curve = curve, atoms = atoms)
 }
 
 #' @rdname plot.mixedlm_bootstrap
@@ -200,7 +214,7 @@ autoplot.mixedlm_bootstrap <- function(object, parm = NULL, level = 0.95, type =
     ggplot2::geom_vline(ggplot2::aes(xintercept = at, linetype = what), lines, colour = "#B2182B") +
     ggplot2::facet_wrap("statistic", scales = "free") +
     ggplot2::scale_fill_manual(
-      values = c(`FALSE` = "grey85", `TRUE` = "#E08214"), labels = c(`FALSE` = "elsewhere", `TRUE` = "at zero"),
+      values = c(`FALSE` = "grey85", `TRUE` = "#E08214"), labels = c(`FALSE` = "elsewhere", `TRUE` = "on the boundary"),
       name = "replicates", guide = if (any(bins$atom)) "legend" else "none"
     ) +
     ggplot2::scale_linetype_manual(values = c(estimate = "solid", interval = "dashed"), name = NULL) +

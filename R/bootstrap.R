@@ -228,7 +228,7 @@ replicate_estimates <- function(fit, raw) {
   t0 <- estimates_of(fit)
   nsim <- length(raw$sigma2)
   t <- matrix(NA_real_, nsim, length(t0), dimnames = list(NULL, names(t0)))
-  columns <- colnames(design_of(fit)$x)
+  columns <- field(fit, "columns")[free_columns(whole_design(fit))]
   # a fixed effect that is held does not vary
   t[, seq_along(fe)] <- rep(fe, each = nsim)
   estimated <- names(fe) %in% columns
@@ -381,7 +381,7 @@ boot_progress <- function(progress, total, own = FALSE) {
     return(nothing)
   }
   if (isNamespaceLoaded("progressr")) {
-    p <- progressr::progressor(total, envir = parent.frame(2L))
+    p <- progressr::progressor(total, envir = parent.frame())
     return(list(
       active = TRUE, step = function(n) p(amount = n), done = function() NULL
     ))
