@@ -29,7 +29,7 @@ of_profiles <- function(names, make) {
   out
 }
 
-estimates_of <- function(x, names) {
+estimate_marks <- function(x, names) {
   data.frame(
     parameter = factor(names, levels = names),
     value = unname(attr(x, "estimates")[names]), zeta = 0
@@ -59,7 +59,7 @@ gg_zeta <- function(x, names, levels) {
     ggplot2::geom_line(colour = profile_colours[["curve"]], linewidth = 0.8) +
     ggplot2::geom_point(data = points, colour = profile_colours[["curve"]], size = 0.8) +
     ggplot2::geom_point(
-      data = estimates_of(x, names), shape = 21L, fill = "white",
+      data = estimate_marks(x, names), shape = 21L, fill = "white",
       colour = profile_colours[["mark"]], size = 2
     ) +
     ggplot2::facet_wrap("parameter", scales = "free_x") +
@@ -72,7 +72,7 @@ gg_density <- function(x, names) {
     ggplot2::geom_hline(yintercept = 0, colour = "grey80") +
     ggplot2::geom_vline(
       aes_of(xintercept = "value"),
-      data = estimates_of(x, names), linetype = "dotted", colour = profile_colours[["grey"]]
+      data = estimate_marks(x, names), linetype = "dotted", colour = profile_colours[["grey"]]
     ) +
     ggplot2::geom_line(colour = profile_colours[["curve"]], linewidth = 0.8) +
     ggplot2::facet_wrap("parameter", scales = "free") +
