@@ -42,16 +42,12 @@ confint.mixedlm_bootstrap <- function(object, parm = NULL, level = 0.95,
     check_no_dots(substitute(list(...))[-1L], names(formals(confint.mixedlm_bootstrap)))
   }
   type <- choose_one(type, c("perc", "basic", "norm", "bca"), "type")
-  if (!is_number(level) || level <= 0 || level >= 1) {
-    abort("argument", paste0(
-      "`level` must be a number between 0 and 1; found ", describe(level), "."
-    ), argument = "level")
-  }
+  check_level(level)
   chosen <- boot_chosen(parm, names(object$t0))
   tail <- c((1 - level) / 2, 1 - (1 - level) / 2)
   a <- if (type == "bca") acceleration(jackknife(object))
   limits <- matrix(NA_real_, length(chosen), 2L, dimnames = list(
-    names(object$t0)[chosen], paste(format(100 * tail, trim = TRUE, digits = 3L), "%")
+    names(object$t0)[chosen], limit_names(level)
   ))
   notes <- character()
   used <- stats::setNames(integer(length(chosen)), rownames(limits))
@@ -70,7 +66,11 @@ boot_chosen <- function(parm, names) {
   if (is.null(parm)) {
     return(seq_along(names))
   }
-  chosen <- if (is.character(parm)) match(parm, names) else seq_along(names)[parm]
+  chosen <- if (is.character(parm)) {
+    match(parm, names)
+  } else {
+    tryCatch(seq_along(names)[parm], error = function(e) NA)
+  }
   if (!length(chosen) || anyNA(chosen)) {
     abort("argument", paste0(
       "`parm` must name statistics of the bootstrap (", quote_names(names), "); found ",

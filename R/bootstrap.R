@@ -279,7 +279,8 @@ replicate_sdcor <- function(fit, raw) {
 # --- statistics of the user's own --------------------------------------------
 
 boot_statistic <- function(fit, kind, seed, nsim, progress, FUN, dots, ...) {
-  statistic <- function(x) do.call(FUN, c(list(x), dots), quote = TRUE)
+  # messages of errors in it show `x`, not a whole fit
+  statistic <- function(x) do.call(function(...) FUN(x, ...), dots, quote = TRUE)
   t0 <- own_statistic(statistic, fit)
   refit <- boot_refitter(fit, kind)
   context <- boot_context(fit)

@@ -118,9 +118,9 @@ full_profile <- function(fit, which = NULL, alphamax = 0.01, maxpts = 100, delta
   parameters <- profile_parameters(fit)
   selected <- select_parameters(which, parameters, "which", "profile")
   check_profile_settings(alphamax, maxpts, delta, signames)
-  cutoff <- sqrt(stats::qchisq(1 - alphamax, length(parameters$short)))
+  cutoff <- sqrt(stats::qchisq(alphamax, length(parameters$short), lower.tail = FALSE))
   run <- run_profiles(
-    fit, parameters, selected, cutoff, delta %||% (cutoff / 8), maxpts, FALSE
+    fit, parameters, selected, cutoff, min(delta %||% (cutoff / 8), cutoff), maxpts, FALSE
   )
   undefined <- run$state == "undefined"
   if (any(undefined)) {

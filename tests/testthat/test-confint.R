@@ -86,3 +86,12 @@ test_that("unknown arguments of confint() are errors", {
   fit <- pig()
   expect_error(confint(fit, levl = 0.9), "level", class = "mixedlm_error_argument")
 })
+
+test_that("bootstrap intervals: wrong parameters are told, labels keep their digits", {
+  b <- bootstrap(mixedlm(Weight ~ Time, dietox, groups = "Pig"), nsim = 20, seed = 1)
+  expect_error(confint(b, list()), class = "mixedlm_error_argument")
+  expect_error(confint(b, c(-1, 1)), class = "mixedlm_error_argument")
+  expect_identical(colnames(confint(b, level = 0.999)), c("0.05 %", "99.95 %"))
+  error <- expect_error(bootstrap(b$fit, 2, FUN = function() 1), class = "mixedlm_error_bootstrap")
+  expect_lt(nchar(conditionMessage(error)), 200L)
+})

@@ -248,3 +248,20 @@ test_that("a profile that finds a better fit says so", {
   answer$converged <- c(TRUE, TRUE)
   expect_silent(warn_profiles(answer, c("a", "b")))
 })
+
+test_that("far from the estimate a profile follows the lowest of several minima", {
+  set.seed(5)
+  d <- data.frame(g = gl(6, 4), h = factor(sample(4, 24, TRUE)))
+  d$y <- 5 + 3 * rnorm(6)[d$g] + rnorm(4)[d$h] + rnorm(24)
+  p <- profile(mixedlm(y ~ 1 + (1 | g) + (1 | h), d, REML = FALSE), which = "beta_")
+  deviances <- vapply(p[["(Intercept)"]], function(at) {
+    mixedlm(I(y - at) ~ 0 + (1 | g) + (1 | h), d, REML = FALSE)$criterion
+  }, 0)
+  expect_lt(max(p$.zeta^2 - (deviances - attr(p, "deviance"))), 1e-7)
+})
+
+test_that("extreme settings of a full profile are no trouble", {
+  p <- profile(sleep(), which = "beta_", alphamax = 1e-300, maxpts = 2)
+  expect_true(all(is.finite(p$.zeta)))
+  expect_gt(nrow(profile(sleep(), delta = 1e12)), 12L)
+})

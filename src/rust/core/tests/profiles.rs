@@ -376,3 +376,21 @@ fn a_request_for_what_is_not_there_is_refused() {
     let error = profiles(&design, &Options::default(), &request, &stop, None).unwrap_err();
     assert_eq!(error.what(), "interrupted");
 }
+
+#[test]
+fn a_step_into_nowhere_ends_a_side() {
+    let data = Data::new(&shapes()[1], false);
+    let design = data.design();
+    let far = Settings {
+        cutoff: 1e200,
+        delta: 1e200,
+        ..EXACT
+    };
+    for outcome in run(&design, |k| (0..k + 1 + design.p).collect(), far) {
+        let Outcome::Profile { points, ends } = outcome else {
+            panic!("no profile");
+        };
+        assert!(points.iter().all(|p| !p.deviance.is_nan()));
+        assert!(!ends.contains(&End::Cutoff));
+    }
+}

@@ -4,12 +4,13 @@
 //! A parameter is a standard deviation or correlation of random effects, sigma, or a fixed effect. Its profile is
 //! `zeta(c) = sign(c - estimate) sqrt(D(c) - D)`, with D(c) the least deviance (ML) with the parameter at c. The data are
 //! reduced once. [`joint`] has the deviance with exact derivatives in all variance parameters, [`path`] holds one of them,
-//! [`inner`] minimises over the others and [`mod@walk`] goes from point to point: the derivative of D(c) is that of the deviance
+//! [`inner`] minimises over the others, [`mod@walk`] goes from point to point and [`look`] sees whether other minima are lower: the derivative of D(c) is that of the deviance
 //! itself (the others being at their minimum), so that the next step and the interpolation between points are known.
 
 mod inner;
 mod interpolate;
 pub mod joint;
+mod look;
 pub mod path;
 mod report;
 mod walk;

@@ -1,7 +1,7 @@
 //! From the optimum outwards, in steps of zeta.
 
 use crate::criterion::Order;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::linalg::{axpy, dot, symmetric_eigen};
 
 use super::inner::{Inner, Solved};
@@ -74,6 +74,8 @@ pub struct Plateau {
 const TOO_FAR: f64 = 2.5;
 /// How often a step is shortened.
 const TRIES: usize = 8;
+/// How often other minima are looked for on a side.
+const LOOKS: usize = 3;
 /// How close zeta comes to the cut-off where it must be exact.
 const EXACT: f64 = 1e-7;
 
@@ -187,13 +189,16 @@ impl Walk<'_, '_> {
         if !step.is_finite() {
             step = smallest;
         }
-        let mut tries = 0;
+        let (before, mut tries, mut looks) = (trail.len(), 0, LOOKS);
         while points.len() < self.settings.max_points {
-            let last = trail[trail.len() - 1].clone();
+            let mut last = trail[trail.len() - 1].clone();
             let room = (limit - last.u) * sign;
             // what is left behind the next point is not worth another one
             let ends = step > 0.98 * room;
             let u = if ends { limit } else { last.u + sign * step };
+            if u == last.u {
+                return Ok((points, End::Failed, first));
+            }
             let found = self.at(u, &trail, sign)?;
             let gained = found
                 .as_ref()
@@ -201,18 +206,19 @@ impl Walk<'_, '_> {
             let converged = found.as_ref().is_some_and(|(_, p)| p.converged);
             if (!converged || gained > TOO_FAR * self.settings.delta) && tries < TRIES {
                 tries += 1;
-                let shorter = if converged {
-                    (self.settings.delta / gained).clamp(0.1, 0.7)
-                } else {
-                    0.4
-                };
-                step = shorter * step.min(room);
+                step = step.min(room) * self.shorter(converged, gained);
                 continue;
             }
-            let Some((node, point)) = found else {
+            let Some((mut node, mut point)) = found else {
                 return Ok((points, End::Failed, first));
             };
             tries = 0;
+            if converged && looks > 0 && (ends || node.zeta.abs() >= self.settings.cutoff - EXACT) {
+                looks -= 1;
+                (node, point) =
+                    self.lowest_end(&start, (node, point), &mut trail[before..], &mut points, sign)?;
+                last = trail[trail.len() - 1].clone();
+            }
             points.push(point);
             if !converged {
                 return Ok((points, End::Failed, first));
@@ -232,6 +238,15 @@ impl Walk<'_, '_> {
             trail.push(node);
         }
         Ok((points, End::MaxPoints, first))
+    }
+
+    /// The part of a step to try next, after one that gained too much or did not arrive.
+    fn shorter(&self, converged: bool, gained: f64) -> f64 {
+        if converged {
+            (self.settings.delta / gained).clamp(0.1, 0.7)
+        } else {
+            0.4
+        }
     }
 
     /// The length of the step that is expected to gain delta, or what is missing where the end must be exact.
@@ -258,7 +273,7 @@ impl Walk<'_, '_> {
     }
 
     /// The best fit with the parameter at `u`, starting from where the last points lead to.
-    fn at(&mut self, u: f64, trail: &[Node], sign: f64) -> Result<Option<(Node, Point)>> {
+    pub(super) fn at(&mut self, u: f64, trail: &[Node], sign: f64) -> Result<Option<(Node, Point)>> {
         let last = &trail[trail.len() - 1];
         let mut starts = vec![last.x.clone()];
         if trail.len() > 1 {
@@ -270,7 +285,7 @@ impl Walk<'_, '_> {
         let solved = self.feasible(u, starts);
         let result = match solved {
             Ok(Some(solved)) => self.report(u, solved, sign).map(Some),
-            Ok(None) => Ok(None),
+            Ok(None) | Err(Error::Numerical(_)) => Ok(None),
             Err(e) => Err(e),
         };
         self.joint.engine.hold_effect(None)?;
