@@ -3,7 +3,7 @@
 #' @export
 print.mixedlm_bootstrap <- function(x, digits = max(3L, getOption("digits") - 3L), ...) {
   words <- c(parametric = "Parametric", residual = "Residual", case = "Case")
-  cat(words[[x$type]], " bootstrap of a mixed model, ", x$R, " replicates, seed ", x$seed, "\n\n", sep = "")
+  cat(words[[x$type]], " bootstrap of a mixed model, ", x$R, if (x$R == 1L) " replicate" else " replicates", ", seed ", x$seed, "\n\n", sep = "")
   table <- boot_table(x)
   print(table, digits = digits, na.print = "", ...)
   cat("\n")

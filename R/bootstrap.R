@@ -156,24 +156,12 @@ check_statistic <- function(FUN, dots) {
 # A seed that was given leaves R's generator as it was, but sets it for a `FUN`
 # that draws numbers; none takes one number from it.
 boot_seed <- function(seed) {
+  check_seed(seed)
   if (is.null(seed)) {
-    return(list(value = sample.int(.Machine$integer.max, 1L)))
+    return(list(value = draw_seed()))
   }
-  if (!is_number(seed) || seed != round(seed) || abs(seed) > .Machine$integer.max) {
-    abort("argument", paste0(
-      "`seed` must be a whole number, not ", describe(seed), "."
-    ), argument = "seed")
-  }
-  global <- globalenv()
-  old <- get0(".Random.seed", global, mode = "integer", inherits = FALSE)
-  restore <- function() {
-    if (is.null(old)) {
-      rm(list = intersect(".Random.seed", ls(global, all.names = TRUE)), envir = global)
-    } else {
-      assign(".Random.seed", old, envir = global)
-    }
-  }
-  set.seed(seed)
+  restore <- random_state()
+  set.seed(seed, "Mersenne-Twister", "Inversion", "Rejection")
   list(value = as.integer(seed), restore = restore)
 }
 

@@ -24,13 +24,3 @@ test_that("our functions work on lme4's fits", {
   expect_equal(REMLcrit(fit), lme4::REMLcrit(fit))
   expect_equal(fixef(fit), lme4::fixef(fit))
 })
-
-test_that("no name is defined in two files, where the later one would win", {
-  files <- list.files(test_path("..", "..", "R"), "[.]R$", full.names = TRUE)
-  skip_if(!length(files), "the sources are not there")
-  defined <- unlist(lapply(files, function(file) {
-    calls <- Filter(function(e) is.call(e) && identical(e[[1L]], as.name("<-")), as.list(parse(file)))
-    vapply(calls, function(e) paste(deparse(e[[2L]]), collapse = ""), "")
-  }))
-  expect_identical(defined[duplicated(defined)], character())
-})

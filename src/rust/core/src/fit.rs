@@ -203,7 +203,7 @@ pub(crate) fn search(
             Some(lambda) => objective.coordinates.from_engine(lambda),
             None => objective.coordinates.start(),
         };
-        let parameters = x.len();
+        let (parameters, terms) = (x.len(), design.terms.len());
         if start.is_none() && options.settings.method != Method::Em {
             let steps = if moments.is_some() { 0 } else { em_steps(work) };
             for _ in 0..options.settings.em_steps.unwrap_or(steps) {
@@ -216,7 +216,7 @@ pub(crate) fn search(
             (Retry::Given(looks), _) => Some(looks),
             // from where the user wants to start, and from nowhere else
             (Retry::Fresh, Some(_)) => None,
-            (Retry::Fresh, None) => Some(Looks::worth(work, parameters)),
+            (Retry::Fresh, None) => Some(Looks::worth(work, parameters, terms)),
         };
         let certificate = match looks {
             None => first,

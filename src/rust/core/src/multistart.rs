@@ -2,8 +2,8 @@
 //!
 //! The criterion may have several minima. A search that ended inside the parameter space has nearly always found the
 //! lowest one; one that ended on its boundary, in a flat valley or not at all often has not. Fits are tried again from
-//! other starts: strong and weak random effects, effects in the directions that the first fit left out, and scattered
-//! ones. They are the same in every run.
+//! other starts: strong and weak random effects, effects in the directions that the first fit left out, one term alone,
+//! and scattered ones. They are the same in every run.
 
 use crate::covstruct::Structure;
 use crate::em::em_step;
@@ -20,6 +20,9 @@ const LOWER: f64 = 1e-8;
 /// Numbers to work through beyond which a fit is not tried again: with that much data one minimum is the rule.
 const EXPENSIVE: usize = 5_000_000;
 
+/// Beyond so many terms a fit that ended inside is not tried with each of them strong alone.
+const MANY_TERMS: usize = 4;
+
 /// How many other starts a fit is worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Looks {
@@ -31,10 +34,19 @@ pub struct Looks {
 
 impl Looks {
     /// Fewer where an evaluation is expensive (`work` numbers in the reduced data), and where many groups make several
-    /// minima unlikely; more where there are many parameters.
-    pub fn worth(work: usize, parameters: usize) -> Looks {
+    /// minima unlikely; more where there are many parameters, and several terms that may take each other's part.
+    pub fn worth(work: usize, parameters: usize, terms: usize) -> Looks {
+        let each = if (2..=MANY_TERMS).contains(&terms) {
+            terms
+        } else {
+            0
+        };
         Looks {
-            inside: if parameters > 1 && work < 20_000 { 2 } else { 0 },
+            inside: if parameters > 1 && work < 20_000 {
+                2 + each
+            } else {
+                0
+            },
             elsewhere: if work > EXPENSIVE {
                 0
             } else {
@@ -107,9 +119,15 @@ fn other_starts(base: &Coordinates, found: &[Vec<f64>], count: usize) -> Vec<Sta
     let mut starts = vec![
         (make(&mut |t, l| complement(t.shape.q, l)), 0),
         (make(&mut |t, _| diagonal(t.shape.q, 6.0)), 0),
-        (make(&mut |t, _| diagonal(t.shape.q, 1.0)), 80),
-        (make(&mut |t, _| diagonal(t.shape.q, 0.2)), 0),
     ];
+    // one term strong, the others next to nothing
+    for strong in 0..if base.terms.len() > 1 { base.terms.len() } else { 0 } {
+        let mut term = 0..;
+        let size = |k: Option<usize>| if k == Some(strong) { 3.0 } else { 0.1 };
+        starts.push((make(&mut |t, _| diagonal(t.shape.q, size(term.next()))), 0));
+    }
+    starts.push((make(&mut |t, _| diagonal(t.shape.q, 1.0)), 80));
+    starts.push((make(&mut |t, _| diagonal(t.shape.q, 0.2)), 0));
     while starts.len() < count {
         let em_steps = 10 * (starts.len() % 2);
         starts.push((make(&mut |t, _| scattered(t, &mut numbers)), em_steps));

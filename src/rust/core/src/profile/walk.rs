@@ -71,7 +71,7 @@ pub struct Plateau {
 }
 
 /// A step that gained more than this many deltas is taken back.
-const TOO_FAR: f64 = 2.5;
+const TOO_FAR: f64 = 1.6;
 /// How often a step is shortened.
 const TRIES: usize = 8;
 /// How often other minima are looked for on a side.
