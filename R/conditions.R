@@ -29,12 +29,12 @@
 #' | `mixedlm_error_comparison` | fits that [anova.mixedlm()] cannot compare |
 #' | `mixedlm_error_hypothesis` | a hypothesis of [linear_hypothesis()] that cannot be read or tested |
 #' | `mixedlm_error_robust` | there are no independent clusters for a robust covariance, or `cluster` cannot be used |
+#' | `mixedlm_error_bootstrap` | [bootstrap()], or an interval from it, is not defined for the fit, or `FUN` cannot be used |
+#' | `mixedlm_error_profile` | an argument of [profile.mixedlm()] cannot be used, or `free` holds the parameter |
 #' | `mixedlm_error_object` | something that is not a fit, or a damaged one |
 #' | `mixedlm_warning_flat`, `_saddle`, `_maxit` | the fit ended with that verdict, see [mixedlm-object] |
 #' | `mixedlm_warning_nobs` | fits of different numbers of observations are compared |
-#' | `mixedlm_error_bootstrap` | [bootstrap()], or an interval from it, is not defined for the fit, or `FUN` cannot be used |
 #' | `mixedlm_warning_bootstrap` | some replicates of [bootstrap()] failed |
-#' | `mixedlm_error_profile` | an argument of [profile.mixedlm()] cannot be used, or `free` holds the parameter |
 #' | `mixedlm_warning_profile` | a likelihood profile found a lower deviance than the fit, did not reach a cut-off, or stopped early |
 #' | `mixedlm_message_boundary` | intervals that end on the boundary of the parameter space |
 #' | `mixedlm_message_undefined` | correlations without a profile, because an effect does not vary |
