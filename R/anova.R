@@ -30,7 +30,8 @@
 #' polynomials are numeric).
 #' The hypotheses and the F statistics do not depend on the contrasts of the factors, and
 #' rank-deficient designs and empty cells are handled as SAS does; with empty cells
-#' type III depends on which they are. The hypotheses are those of the design alone; `car::Anova()` has other ones of
+#' type III depends on which they are. A term that was left out of the fit altogether, as a copy of another
+#' one, counts as absent. The hypotheses are those of the design alone; `car::Anova()` has other ones of
 #' type II, which depend on the covariance of the estimates. Satterthwaite's degrees of freedom of
 #' several contrasts are made from treatment contrasts, whatever contrasts are in
 #' use. (Where contrasts leave out part of a factor, type III tests the coefficients

@@ -69,8 +69,9 @@ term_contrasts <- function(fit, type) {
   own <- function(k) base$assign == k
   first <- if (from_matrices(fit)) integer() else 0L
   terms <- seq_along(base$labels)
+  there <- terms[!left_out(base)]
   rows <- lapply(terms, function(k) {
-    others <- if (type == "I") terms[terms < k] else terms[terms != k & !base$contained[k, ]]
+    others <- if (type == "I") terms[terms < k] else there[there != k & !base$contained[k, there]]
     unit_rows(added_rows(small, base$assign %in% c(first, others), own(k), base$kept))
   })
   if (type == "III" && any(base$contained)) {
@@ -82,6 +83,14 @@ term_contrasts <- function(fit, type) {
   }
   rows <- lapply(rows, given_columns, base = base, design = design)
   stats::setNames(rows, base$labels)
+}
+
+# Terms of which the fit has no column, and that contain no other: a copy of
+# another term, for one. The model is the one without them.
+left_out <- function(design) {
+  vapply(seq_along(design$labels), function(k) {
+    !any(design$kept[design$assign == k]) && !any(design$contained[, k])
+  }, NA)
 }
 
 # The design with treatment contrasts, and `to_given`, the matrix that takes its

@@ -237,3 +237,19 @@ test_that("factors that repeat each other leave tables without failing", {
     expect_gte(table["Days", "NumDF"], 1L)
   }
 })
+
+test_that("a term that was left out altogether takes nothing from the others", {
+  skip_if_not_installed("lmerTest")
+  d <- dietox
+  d$copy <- 2 * d$Time
+  ours <- suppressMessages(mixedlm(Weight ~ Time + copy + Cu + (1 | Pig), d))
+  theirs <- suppressMessages(lmerTest::lmer(Weight ~ Time + copy + Cu + (1 | Pig), d))
+  for (type in c("I", "II", "III")) {
+    a <- anova(ours, type = type)
+    b <- suppressMessages(anova(theirs, type = type))
+    shared <- c("Time", "Cu")
+    expect_equal(a[shared, "F value"], b[shared, "F value"], tolerance = 1e-5, info = type)
+    expect_equal(a[shared, "DenDF"], b[shared, "DenDF"], tolerance = 1e-3, info = type)
+    expect_identical(a["copy", "NumDF"], 0L)
+  }
+})
