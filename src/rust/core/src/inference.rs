@@ -190,10 +190,9 @@ fn observed(
     let x = coordinates.start();
     let (m, n) = (x.len(), engine.denominator());
     let map = columns(&coordinates.chain(&x), &coordinates.free_places());
-    let r = moments.first.len();
     let profiled = coordinates.hessian(&x, &found);
     // d^2(-2 l) / d x d log sigma^2
-    let slope = matmul(&transpose(&map, r, m), &found.r2_gradient, m, r, 1);
+    let slope = coordinates.pull_back(&x, &found.r2_gradient);
     let per_unit = engine.root().r2 / n;
     let cross: Vec<f64> = slope.iter().map(|v| -v / per_unit).collect();
     let size = m + 1;

@@ -23,7 +23,7 @@ use super::derivatives::Sweep;
 use super::rows::{add_gram, multiply_level};
 use super::Crossed;
 use crate::engine::Engine;
-use crate::error::{zeros, Result};
+use crate::error::{reserved, zeros, Result};
 use crate::linalg::{axpy, dot};
 use crate::parallel::chunks;
 
@@ -103,6 +103,9 @@ impl Crossed<'_> {
             let (q, w) = (block.q, own.len());
             let (mut x, mut y) = (vec![0.0; q * w], vec![0.0; q * w]);
             let mut squares = zeros(w * w, "the derivatives")?;
+            if b == 0 {
+                leading = reserved(block.levels * q * w, "the derivatives")?;
+            }
             for level in 0..block.levels {
                 let first = self.place(b, level);
                 x.fill(0.0);
