@@ -37,6 +37,13 @@
 #' `fit$conf_int()`.
 #'
 #' `"boot"`: intervals from [stats::confint()] of a parametric bootstrap.
+#'
+#' **Coverage** of 95 per cent intervals in 2,000 simulated data sets with random slopes, 10 groups of 6 rows / 40 groups of 8
+#' rows (simulation error about half a point): profile, slope 93.3 / 94.6,
+#' SD of slopes 96.0 / 94.7, correlation 92.4 / 94.5, residual SD 94.6 / 95.2; Wald, slope 91.6 / 94.3 (by t with
+#' Satterthwaite's degrees of freedom, [linear_hypothesis()], 94.7 / 95.1), SD of slopes 97.6 / 97.1
+#' where they exist; percentile bootstrap, slope 92.2 / 94.2, SD of slopes 97.5 / 93.8. The vignette on
+#' inference has the whole table, made by `bench/coverage.R` in the sources.
 #' @return A matrix with a lower and an upper limit per parameter.
 #' @importFrom stats confint
 #' @export
