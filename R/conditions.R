@@ -172,3 +172,18 @@ check_no_dots <- function(dots, known) {
     "There is no argument ", quote_names(name), " here.", suggest(name, known)
   ), argument = name)
 }
+
+# One of `choices`; the first when `value` is the untouched default.
+choose_one <- function(value, choices, argument) {
+  if (identical(value, choices)) {
+    return(choices[1L])
+  }
+  if (is_string(value) && value %in% choices) {
+    return(value)
+  }
+  abort("argument", paste0(
+    "`", argument, "` must be one of ",
+    paste0("\"", choices, "\"", collapse = ", "), "; found ", describe(value),
+    "."
+  ), argument = argument)
+}
