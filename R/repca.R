@@ -7,7 +7,7 @@
 #' would do.
 #'
 #' @param x (`mixedlm`) a fit.
-#' @return A list of class `prcomplist`, one object of class `prcomp` per grouping factor (terms on
+#' @return A list of class `prcomplist` (and `mixedlm_prcomplist`), one object of class `prcomp` per grouping factor (terms on
 #'   one factor side by side), with `sdev` (relative to `sigma(x)`) and `rotation`. `summary()` gives the importance
 #'   of the components.
 #' @references
@@ -33,7 +33,7 @@ rePCA.mixedlm <- function(x) {
     )
   })
   names <- vapply(factors[factor_order(x)], `[[`, "", "name")
-  structure(stats::setNames(out, names), class = "prcomplist")
+  structure(stats::setNames(out, names), class = c("mixedlm_prcomplist", "prcomplist"))
 }
 
 # One block-diagonal matrix of several.
@@ -49,14 +49,14 @@ block_diagonal <- function(blocks) {
   out
 }
 
-# lme4 has these two, for its own namespace.
+# A class of its own: lme4 registers a method for the summary of a `prcomplist` too.
 #' @export
-summary.prcomplist <- function(object, ...) {
-  structure(lapply(object, summary, ...), class = "summary.prcomplist")
+summary.mixedlm_prcomplist <- function(object, ...) {
+  structure(lapply(object, summary, ...), class = "summary.mixedlm_prcomplist")
 }
 
 #' @export
-print.summary.prcomplist <- function(x, ...) {
+print.summary.mixedlm_prcomplist <- function(x, ...) {
   print(unclass(x), ...)
   invisible(x)
 }
