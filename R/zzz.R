@@ -23,4 +23,5 @@ register_with_lme4 <- function(...) {
   }
   setHook(packageEvent("lme4", "onLoad"), register_with_lme4)
   register_explained_variance()
+  register_slots()
 }
