@@ -32,11 +32,15 @@
 #' | `mixedlm_error_bootstrap` | [bootstrap()], or an interval from it, is not defined for the fit, or `FUN` cannot be used |
 #' | `mixedlm_error_profile` | an argument of [profile.mixedlm()] cannot be used, or `free` holds the parameter |
 #' | `mixedlm_error_lmer` | lme4 has no such model, or is not installed, see [as_lmer()] |
+#' | `mixedlm_error_newdata` | `newdata` or `condition_on` of [predict.mixedlm()] lacks a variable, or has one of another type |
+#' | `mixedlm_error_new_levels` | a factor has levels in `newdata` that it had not in the fit |
+#' | `mixedlm_error_re_form`, `mixedlm_error_newparams` | that argument of [predict.mixedlm()] cannot be used |
 #' | `mixedlm_error_object` | something that is not a fit, or a damaged one |
 #' | `mixedlm_warning_flat`, `_saddle`, `_maxit` | the fit ended with that verdict, see [mixedlm-object] |
 #' | `mixedlm_warning_nobs` | fits of different numbers of observations are compared |
 #' | `mixedlm_warning_bootstrap` | some replicates of [bootstrap()] failed |
 #' | `mixedlm_warning_profile` | a likelihood profile found a lower deviance than the fit, did not reach a cut-off, or stopped early |
+#' | `mixedlm_warning_estimable` | a rank-deficient fit does not determine some predictions |
 #' | `mixedlm_message_boundary` | intervals that end on the boundary of the parameter space |
 #' | `mixedlm_message_undefined` | correlations without a profile, because an effect does not vary |
 #' | `mixedlm_message_rank` | aliased columns of the fixed effects were left out |

@@ -24,13 +24,14 @@
 //!
 //! [`design`] -> [`grouping`] -> [`scaling`], [`rank`], [`reader`] -> [`reduction`] -> [`grouped`], or [`crossed`] (each an [`engine::Engine`]) ->
 //! [`params`] -> [`em`], [`optimizer`] -> [`verdict`] -> [`multistart`] -> [`estimates`]; [`fit()`] goes all the way.
-//! At the estimates: [`mod@inference`], [`mod@robust`], [`mod@prediction`]; around them: [`mod@profile`]. [`streams`] -> [`simulate`], [`resample`] ->
+//! At the estimates: [`mod@inference`], [`mod@robust`], [`mod@prediction`], [`mod@conditional`]; around them: [`mod@profile`]. [`streams`] -> [`simulate`], [`resample`] ->
 //! [`mod@bootstrap`] go the same way again with made-up data. [`memory`] looks ahead, [`parallel`] divides the work.
 
 // the pages of modules are for maintainers, who see private items
 #![allow(rustdoc::private_intra_doc_links)]
 
 pub mod bootstrap;
+pub mod conditional;
 pub mod covstruct;
 pub mod criterion;
 pub mod crossed;

@@ -48,7 +48,7 @@ pub fn prediction(design: &Design<'_>, options: &Options, stop: &AtomicBool) -> 
     check_memory(design, engine.as_ref(), options.max_memory)?;
     let at = to_engine(engine.as_ref(), &start_lambda(design, options)?)?;
     engine.value(&at)?;
-    let rows = effect_rows(design, engine.frame())?;
+    let rows = effect_rows(design, engine.frame(), 0)?;
     let variances = engine.row_variances(&rows)?;
     let responses = engine.responses_to_fixed()?;
     let job = Job {
@@ -87,15 +87,15 @@ fn check_memory(design: &Design<'_>, engine: &dyn Engine, limit: f64) -> Result<
     }
 }
 
-/// The columns of Z of all rows, in the engine's units.
-fn effect_rows<'a>(design: &Design<'a>, frame: &Frame) -> Result<EffectRows<'a>> {
-    let n = design.n();
+/// The columns of Z of the rows from `from` on, in the engine's units.
+pub(crate) fn effect_rows<'a>(design: &Design<'a>, frame: &Frame, from: usize) -> Result<EffectRows<'a>> {
+    let n = design.n() - from;
     let mut all = Vec::new();
     for (t, term) in design.terms.iter().enumerate() {
         let (whitener, scale) = (&frame.whitener[t], &frame.scaling.z[t]);
         let q = square_size(whitener);
         let mut z = reserved(n * q, "the rows that are predicted")?;
-        for row in 0..n {
+        for row in from..design.n() {
             let value = |j: usize| design.z_column(term.columns[j]).map_or(1.0, |z| z[row]) / scale[j];
             z.extend((0..q).map(|c| (c..q).map(|j| value(j) * whitener[c * q + j]).sum::<f64>()));
         }
@@ -103,7 +103,7 @@ fn effect_rows<'a>(design: &Design<'a>, frame: &Frame) -> Result<EffectRows<'a>>
     }
     Ok(EffectRows {
         z: all,
-        codes: design.factors.iter().map(|f| f.codes).collect(),
+        codes: design.factors.iter().map(|f| &f.codes[from..]).collect(),
         n,
     })
 }
