@@ -3,6 +3,7 @@
 # was attached first.
 
 lme4_generics <- c("getME", "isGLMM", "isLMM", "isNLMM", "isREML", "ngrps", "rePCA")
+lme4_generics <- c("getME", "isGLMM", "isLMM", "isNLMM", "isREML", "ngrps", "refit", "refitML")
 
 register_with_lme4 <- function(...) {
   theirs <- asNamespace("lme4")
