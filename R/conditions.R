@@ -42,11 +42,13 @@
 #' | `mixedlm_warning_bootstrap` | some replicates of [bootstrap()] failed |
 #' | `mixedlm_warning_profile` | a likelihood profile found a lower deviance than the fit, did not reach a cut-off, or stopped early |
 #' | `mixedlm_warning_estimable` | a rank-deficient fit does not determine some predictions |
+#' | `mixedlm_warning_influence` | some deletions of [influence.mixedlm()] leave a fixed effect or the whole model undetermined |
 #' | `mixedlm_message_boundary` | intervals that end on the boundary of the parameter space |
 #' | `mixedlm_message_undefined` | correlations without a profile, because an effect does not vary |
 #' | `mixedlm_message_rank` | aliased columns of the fixed effects were left out |
 #' | `mixedlm_message_refit` | REML fits were fitted again by ML to be compared |
 #' | `mixedlm_message_weights` | rows of weight zero were left out |
+#' | `mixedlm_message_influence` | [influence.mixedlm()] holds the variance parameters because refits would take long |
 #' | `mixedlm_message_component` | a variance component is a single random effect, which is seldom meant |
 #'
 #' All of them inherit from `mixedlm_error` and `error`; warnings from

@@ -41,4 +41,10 @@ rs_bootstrap_data <- function(problem, options) .Call(wrap__rs_bootstrap_data, p
 # A fit that is found as that of a replicate is.
 rs_refit <- function(problem, options) .Call(wrap__rs_refit, problem, options)
 
+# The estimates without each cluster of rows in turn.
+rs_deletion <- function(problem, options) .Call(wrap__rs_deletion, problem, options)
+
+# Marginal residuals, whitened, relative to sigma.
+rs_whiten <- function(problem, options) .Call(wrap__rs_whiten, problem, options)
+
 # nolint end

@@ -10,6 +10,7 @@
 mod bootstrap;
 mod clusters;
 mod convert;
+mod deletion;
 mod results;
 mod session;
 
@@ -151,6 +152,7 @@ fn respond_with(
 extendr_module! {
     mod mixedlm;
     use bootstrap;
+    use deletion;
     fn rs_fit;
     fn rs_profile;
     fn rs_profiles;
