@@ -2,8 +2,9 @@
 # or becomes loaded, so that its functions work on our fits whichever package
 # was attached first.
 
-lme4_generics <- c("getME", "isGLMM", "isLMM", "isNLMM", "isREML", "ngrps", "rePCA")
-lme4_generics <- c("getME", "isGLMM", "isLMM", "isNLMM", "isREML", "ngrps", "refit", "refitML")
+lme4_generics <- c(
+  "getME", "isGLMM", "isLMM", "isNLMM", "isREML", "ngrps", "rePCA", "refit", "refitML"
+)
 
 register_with_lme4 <- function(...) {
   theirs <- asNamespace("lme4")

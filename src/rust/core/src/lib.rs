@@ -24,9 +24,7 @@
 //!
 //! [`design`] -> [`grouping`] -> [`scaling`], [`rank`], [`reader`] -> [`reduction`] -> [`grouped`], or [`crossed`] (each an [`engine::Engine`]) ->
 //! [`params`] -> [`em`], [`optimizer`] -> [`verdict`] -> [`multistart`] -> [`estimates`]; [`fit()`] goes all the way.
-//! At the estimates: [`mod@inference`], [`mod@robust`], [`mod@prediction`], [`mod@conditional`]; around them: [`mod@profile`]. [`streams`] -> [`simulate`], [`resample`] ->
-//! [`mod@bootstrap`] go the same way again with made-up data. [`memory`] looks ahead, [`parallel`] divides the work.
-//! At the estimates: [`mod@inference`], [`mod@robust`], [`mod@prediction`], [`whitening`]; around them: [`mod@profile`]. [`streams`] -> [`simulate`], [`resample`] ->
+//! At the estimates: [`mod@inference`], [`mod@robust`], [`mod@prediction`], [`mod@conditional`], [`whitening`]; around them: [`mod@profile`]. [`streams`] -> [`simulate`], [`resample`] ->
 //! [`mod@bootstrap`] and [`mod@deletion`] go the same way again with made-up data. [`memory`] looks ahead, [`parallel`] divides the work.
 
 // the pages of modules are for maintainers, who see private items

@@ -48,7 +48,6 @@ pub fn prediction(design: &Design<'_>, options: &Options, stop: &AtomicBool) -> 
     check_memory(design, engine.as_ref(), options.max_memory)?;
     let at = to_engine(engine.as_ref(), &start_lambda(design, options)?)?;
     engine.value(&at)?;
-    let rows = effect_rows(design, engine.frame(), 0)?;
     let one = |all: &mut Prediction, row: &Errors<'_>| {
         let square = |v: &[f64]| v.iter().map(|v| v * v).sum::<f64>();
         all.fixed.push(square(row.own).sqrt() * row.unit);
@@ -93,7 +92,7 @@ pub(crate) fn for_each_row<T: Default + Send>(
     workers: &Workers<'_>,
     add: impl Fn(&mut T, &Errors<'_>) + Sync,
 ) -> Result<Vec<T>> {
-    let rows = effect_rows(design, engine.frame())?;
+    let rows = effect_rows(design, engine.frame(), 0)?;
     let variances = engine.row_variances(&rows)?;
     let responses = engine.responses_to_fixed()?;
     let job = Job {
