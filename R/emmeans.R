@@ -35,7 +35,7 @@ recover_data.mixedlm <- function(object, data = NULL, ...) {
   }
   call <- field(object, "call")
   plain <- call("mixedlm", formula = formula(object))
-  for (name in c("data", "subset", "weights", "offset")) {
+  for (name in intersect(c("data", "subset", "weights", "offset"), names(call))) {
     plain[[name]] <- call[[name]]
   }
   emmeans::recover_data(
