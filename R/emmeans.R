@@ -38,10 +38,35 @@ recover_data.mixedlm <- function(object, data = NULL, ...) {
   for (name in intersect(c("data", "subset", "weights", "offset"), names(call))) {
     plain[[name]] <- call[[name]]
   }
-  emmeans::recover_data(
+  found <- emmeans::recover_data(
     plain, stats::delete.response(terms(object)), field(object, "na.action"),
     data = data, frame = field(object, "frame"), ...
   )
+  if (is.null(data) && is.data.frame(found) && !made_frame_of(object, found)) {
+    return(paste0(
+      "The data that the call of the fit names, `", one_line(call$data),
+      "`, are not those that it was made from; give them as the argument `data`."
+    ))
+  }
+  found
+}
+
+# Whether the predictors of the fit follow from these rows.
+made_frame_of <- function(fit, found) {
+  predictors <- stats::delete.response(terms(fit))
+  if (is.null(attr(predictors, "predvars"))) {
+    return(TRUE)
+  }
+  again <- tryCatch(stats::model.frame(predictors, found), error = function(e) NULL)
+  frame <- field(fit, "frame")
+  !is.null(again) && nrow(again) == nrow(frame) && all(vapply(names(again), function(name) {
+    isTRUE(all.equal(unclass_value(again[[name]]), unclass_value(frame[[name]])))
+  }, NA))
+}
+
+# Values without attributes: factors by their labels.
+unclass_value <- function(v) {
+  if (is.factor(v) || is.character(v)) as.character(v) else as.vector(unclass(v))
 }
 
 #' @rdname mixedlm-emmeans
@@ -57,7 +82,7 @@ emm_basis.mixedlm <- function(object, trms, xlev, grid, mode = NULL, lmer.df = N
   design <- fixed_design(object)
   list(
     X = x, bhat = fixef(object, add.dropped = TRUE), nbasis = null_space(design), V = basis$V,
-    dffun = emm_df(basis$tests), dfargs = list(basis = basis$tests),
+    dffun = emm_df(basis$tests), dfargs = list(basis = basis$tests, df_of = contrast_df),
     misc = list(sigma = sigma(object)),
     model.matrix = emmeans::.cmpMM(design$x, field(object, "weights") %||% rep(1, nobs(object)), design$assign)
   )
@@ -96,18 +121,18 @@ given_vcov <- function(fit, vcov.) {
   v
 }
 
-# Degrees of freedom of a function k of the kept coefficients.
+# Degrees of freedom of a function k of the kept coefficients. emmeans takes away the
+# function's environment, so what it needs comes with its second argument.
 emm_df <- function(tests) {
-  df_of <- function(k, dfargs) test_rows(dfargs$basis, matrix(k, 1L))$df
-  if (tests$method == "normal") {
-    df_of <- function(k, dfargs) Inf
-  }
-  attr(df_of, "mesg") <- switch(tests$method,
+  structure(function(k, dfargs) dfargs$df_of(k, dfargs$basis), mesg = switch(tests$method,
     normal = "asymptotic",
-    robust = paste0("Satterthwaite (", tests$type, ")"),
+    robust = paste0("satterthwaite (", tests$type, ")"),
     tests$method
-  )
-  df_of
+  ))
+}
+
+contrast_df <- function(k, basis) {
+  if (basis$method == "normal") Inf else test_rows(basis, matrix(k, 1L))$df
 }
 
 # Orthonormal basis of the vectors that the design takes to zero: with aliased

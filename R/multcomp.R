@@ -4,7 +4,7 @@
 modelparm.mixedlm <- function(model, coef., vcov., df = NULL, ...) {
   # glht() hands on the defaults of its own, coef() and vcov()
   estimate <- if (missing(coef.) || identical(coef., stats::coef)) {
-    fixef(model, add.dropped = TRUE)
+    fixef(model)
   } else {
     coef.(model)
   }
@@ -18,6 +18,7 @@ modelparm.mixedlm <- function(model, coef., vcov., df = NULL, ...) {
       describe(df), "."
     ), argument = "df")
   }
+  # model.matrix() has no aliased columns, so hypotheses are about the kept ones
   estimable <- !is.na(estimate)
   structure(
     list(coef = estimate[estimable], vcov = as.matrix(v), df = df, estimable = estimable),
