@@ -5,6 +5,11 @@ if (!requireNamespace("roxygen2", quietly = TRUE)) {
 }
 load_with_data <- function(path) {
   env <- roxygen2::load_source(path)
+  # it attaches what is imported; Matrix hides print(), summary() and update() behind generics
+  # of its own, of which roxygen would not know our methods to be methods
+  if ("package:Matrix" %in% search()) {
+    detach("package:Matrix", character.only = TRUE)
+  }
   for (file in list.files(file.path(path, "data"), "[.]rda$", full.names = TRUE)) {
     load(file, envir = env)
   }
