@@ -34,7 +34,7 @@ facet_labels <- function(panels) {
     return(panels[[1L]]$title)
   }
   make.unique(vapply(panels, function(p) {
-    what <- if (is.na(p$row[1L])) short_names(p$title, 40L) else p$ylab
+    what <- if (all(is.na(p$row))) short_names(p$title, 40L) else p$ylab
     paste0(what, "\nagainst ", tolower(p$xlab))
   }, ""))
 }
@@ -82,12 +82,13 @@ add_under <- function(out, panels) {
     if (!is.null(p$note)) data.frame(x = mean(range(p$x)), y = p$y[1L], note = p$note)
   })
   if (!is.null(notes)) {
-    out <- out + ggplot2::geom_text(aes_of(label = "note"), notes, vjust = -2, size = 3, colour = plot_colours[["grey"]])
+    out <- out + ggplot2::geom_text(aes_of(label = "note"), notes, size = 3, colour = plot_colours[["grey"]])
   }
   out
 }
 
 add_points <- function(out, points, n) {
+  points <- points[points$shape != "none", ]
   sticks <- points$shape == "stick"
   if (any(sticks)) {
     sticked <- points[sticks, ]

@@ -12,9 +12,9 @@
 #'   histogram when the left side is empty; `|` makes a panel for each level of what follows.
 #' @param which (`character`) pictures, any of
 #'   - `"residuals"`: residuals (those of type `"pearson"`) against fitted values, with a robust local smoother;
-#'   - `"qq"`: normal quantiles of the scaled residuals;
+#'   - `"qq"`: normal quantiles of the standardised residuals;
 #'   - `"scale-location"`: root of the absolute scaled residuals against fitted values;
-#'   - `"ranef-qq"`: normal quantiles of each random effect's conditional modes;
+#'   - `"ranef-qq"`: normal quantiles of the standardised random effects, a panel for each;
 #'   - `"leverage"`, `"cooks"`: scaled residuals against leverages; Cook's distances of the rows;
 #'
 #'   or one of `"ranef"` (see [plot.ranef.mixedlm()]) and `"trajectories"` (see [plot_trajectories()]), which stand alone.
@@ -31,9 +31,9 @@
 #'   as in lme4's `plot(fit, type = c("p", "smooth"))`, `form` is `resid(., type = "pearson") ~ fitted(.)`.
 #'
 #' @details
-#' The line of a QQ picture joins the quartiles. The band holds 95 % of independent normal values, point by point
-#' (order statistics of a uniform sample have beta distributions). Residuals and conditional modes are neither independent
-#' nor of equal variance, so the band is a guide to the eye and not a test.
+#' The QQ pictures draw what [qq_data()] gives: values standardised to variance one, the line of the standard normal
+#' distribution, and a band that holds 95 % of independent normal values, point by point. A random effect whose
+#' variance is zero has an empty panel.
 #'
 #' Where the screen is already divided by `par(mfrow = )`, the panels fill it one by one; graphical parameters are
 #' put back.
@@ -101,7 +101,7 @@ choose_pictures <- function(which) {
 panel_points <- function(panels) {
   titles <- vapply(panels, `[[`, "", "title")
   parts <- lapply(panels, function(p) {
-    data.frame(panel = factor(p$title, unique(titles)), x = p$x, y = p$y, row = p$row)
+    if (p$shape != "none") data.frame(panel = factor(p$title, unique(titles)), x = p$x, y = p$y, row = p$row)
   })
   do.call(rbind, parts)
 }
@@ -123,10 +123,11 @@ draw_fit_panels <- function(panels, marked) {
 
 draw_fit_panel <- function(panel, marked) {
   y <- range(panel$y, 0[panel$shape == "stick"], finite = TRUE)
+  x <- range(panel$x, finite = TRUE)
   if (!is.null(panel$band)) {
     y <- widened(y, range(panel$band$low, panel$band$high))
   }
-  empty_panel(range(panel$x), y, panel$title, panel$xlab, panel$ylab)
+  empty_panel(x, y, panel$title, panel$xlab, panel$ylab)
   if (!is.null(panel$band)) {
     graphics::polygon(
       c(panel$band$x, rev(panel$band$x)), c(panel$band$low, rev(panel$band$high)),
@@ -138,7 +139,7 @@ draw_fit_panel <- function(panel, marked) {
   }
   if (panel$shape == "stick") {
     graphics::segments(panel$x, 0, panel$x, panel$y, col = plot_colours[["curve"]])
-  } else {
+  } else if (panel$shape == "point") {
     graphics::points(panel$x, panel$y,
       pch = 16L, cex = if (panel$n > 500L) 0.5 else 0.7,
       col = see_through(plot_colours[["curve"]], point_alpha(panel$n))

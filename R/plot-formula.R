@@ -200,13 +200,13 @@ marked_rows <- function(fit, id, idLabels) {
   row <- if (inherits(id, "formula")) {
     rows_by_formula(fit, id)
   } else if (is_number(id) && id > 0 && id < 1) {
-    which(abs(pearson_residuals(fit, TRUE)) > stats::qnorm(1 - id / 2))
+    which(abs(plain_residuals(fit, TRUE)) > stats::qnorm(1 - id / 2))
   } else {
     abort("argument", paste0(
       "`id` must be a level between 0 and 1 or a one-sided formula; found ", describe(id), "."
     ), argument = "id")
   }
-  if (!length(row)) none else data.frame(row = row, label = row_labels(fit, idLabels)[row])
+  if (!length(row)) none else data.frame(row = row, label = mark_labels(fit, idLabels)[row])
 }
 
 rows_by_formula <- function(fit, id) {
@@ -229,7 +229,7 @@ rows_by_formula <- function(fit, id) {
   as.integer(row)
 }
 
-row_labels <- function(fit, idLabels) {
+mark_labels <- function(fit, idLabels) {
   n <- nobs(fit)
   if (is.null(idLabels)) {
     factors <- field(fit, "factors")

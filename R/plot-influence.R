@@ -2,7 +2,8 @@
 
 #' Plot influence
 #'
-#' Cook's distances of the groups (or rows) that were left out in turn, the largest labelled.
+#' Cook's distances (on the classical scale, see [influence-measures]) of the groups or rows that were left out in turn, the
+#' largest labelled. Deletions that leave some fixed effect undetermined are not shown.
 #'
 #' @param x,object what `influence()` of a fit returned.
 #' @param labels (`integer(1)`) how many of the largest are labelled.
@@ -17,7 +18,7 @@ plot.influence.mixedlm <- function(x, labels = 5, sort = FALSE, ...) {
   }
   shown <- influence_data(x, labels, sort)
   in_panels(1L, function() {
-    empty_panel(range(shown$place), c(0, 1.08 * max(shown$distance, 0)), "Cook's distance", "Group", "Cook's distance")
+    empty_panel(range(shown$place), c(0, 1.08 * max(shown$distance, 0)), "Cook's distance", attr(shown, "axis"), "Cook's distance")
     graphics::segments(shown$place, 0, shown$place, shown$distance, col = plot_colours[["curve"]], lwd = if (nrow(shown) < 100L) 2 else 1)
     top <- shown[shown$labelled, ]
     if (nrow(top)) {
@@ -34,7 +35,7 @@ autoplot.influence.mixedlm <- function(object, labels = 5, sort = FALSE, ...) {
     check_no_dots(substitute(list(...))[-1L], names(formals(autoplot.influence.mixedlm)))
   }
   shown <- influence_data(object, labels, sort)
-  what <- "Group"
+  what <- attr(shown, "axis")
   shown$base <- 0
   top <- shown[shown$labelled, ]
   top$name <- short_names(top$name)
@@ -46,15 +47,16 @@ autoplot.influence.mixedlm <- function(object, labels = 5, sort = FALSE, ...) {
     ggplot2::labs(x = what, y = "Cook's distance")
 }
 
+# Deletions without an estimate have no distance and are left out.
 influence_data <- function(x, labels, sort) {
   count <- check_count(labels, "labels", 0L)
   if (!is_flag(sort)) {
     abort("argument", paste0("`sort` must be TRUE or FALSE; found ", describe(sort), "."), argument = "sort")
   }
-  d <- stats::cooks.distance(x)
+  d <- stats::cooks.distance(x, scale = "classical")
   name <- names(d) %||% as.character(seq_along(d))
   place <- if (sort) rank(-d, ties.method = "first") else seq_along(d)
-  out <- data.frame(name = name, distance = as.numeric(d), place = place)
+  out <- data.frame(name = name, distance = as.numeric(d), place = place)[is.finite(d), ]
   out$labelled <- rank(-out$distance, ties.method = "first") <= count
-  out
+  structure(out, axis = if (identical(x$groups, "case")) "Row left out" else paste(x$groups, "left out"))
 }

@@ -29,7 +29,7 @@ qqmath.ranef.mixedlm <- function(x, data, main = TRUE, transf = I, level = 0.95,
 #' @exportS3Method lattice::qqmath
 qqmath.mixedlm <- function(x, data, id = NULL, idLabels = NULL, ...) {
   marked <- marked_rows(x, id, idLabels)
-  value <- pearson_residuals(x, TRUE)
+  value <- plain_residuals(x, TRUE)
   at <- order(value)
   panel <- function(x, ...) {
     lattice::panel.qqmathline(x, col = plot_colours[["grey"]])
@@ -54,7 +54,7 @@ check_transformation <- function(transf) {
 
 # A list of pictures, one per grouping factor.
 by_factor <- function(x, make) {
-  effects <- effect_columns(x)
+  effects <- shown_effects(x)
   factors <- vapply(effects, `[[`, "", "factor")
   lapply(stats::setNames(names(x), names(x)), function(g) {
     own <- effects[factors == g]

@@ -2,7 +2,7 @@
 # the same.
 
 # A panel is a list: `title`; `x`, `y` and `row` (the row of the fit, NA for random
-# effects) of its points; `xlab`, `ylab`; `shape` ("point", "stick"); and, each or NULL,
+# effects) of its points; `xlab`, `ylab`; `shape` ("point", "stick", "none"); and, each or NULL,
 # `curve` (x, y), `band` (x, low, high), `line` (intercept and slope), `note`.
 new_panel <- function(title, x, y, xlab, ylab, row = seq_along(x), shape = "point",
                       curve = NULL, band = NULL, line = NULL, note = NULL) {
@@ -30,7 +30,7 @@ fit_panels <- function(fit, which, max_points) {
 }
 
 # Residuals without padding for missing rows; `scaled` by sigma.
-pearson_residuals <- function(fit, scaled = FALSE) {
+plain_residuals <- function(fit, scaled = FALSE) {
   w <- field(fit, "weights")
   r <- (field(fit, "y") - field(fit, "fitted")) * (if (is.null(w)) 1 else sqrt(w))
   if (scaled) r / sigma(fit) else r
@@ -42,7 +42,7 @@ residual_name <- function(fit) {
 
 residual_panel <- function(fit) {
   x <- field(fit, "fitted")
-  y <- pearson_residuals(fit)
+  y <- plain_residuals(fit)
   new_panel("Residuals against fitted values", x, y, "Fitted values", residual_name(fit),
     curve = smooth_curve(x, y), line = c(0, 0)
   )
@@ -50,29 +50,34 @@ residual_panel <- function(fit) {
 
 scale_panel <- function(fit) {
   x <- field(fit, "fitted")
-  y <- sqrt(abs(pearson_residuals(fit, TRUE)))
+  y <- sqrt(abs(plain_residuals(fit, TRUE)))
   new_panel("Scale against location", x, y, "Fitted values", "Root of |scaled residuals|",
     curve = smooth_curve(x, y)
   )
 }
 
 residual_qq_panel <- function(fit) {
-  qq_panel(pearson_residuals(fit, TRUE), "Normal QQ of residuals", "Scaled residuals")
+  q <- qq_data(fit)
+  qq_panel(q, "Normal QQ of residuals", "Standardized residuals", match(q$label, row.names(field(fit, "frame"))))
 }
 
-# One panel per random effect.
+# One panel per random effect; those of a variance of zero have no standardised values.
 effect_qq_panels <- function(fit) {
-  effects <- effect_columns(ranef(fit))
-  lapply(effects, function(e) {
-    panel <- qq_panel(e$value, e$label, "Random effects")
-    panel$row <- rep(NA_integer_, length(panel$x))
-    panel
+  q <- qq_data(fit, "ranef")
+  random <- field(fit, "random")[term_order(fit)]
+  several <- any(vapply(random, function(term) !identical(term$columns, "(Intercept)"), NA))
+  names <- unlist(lapply(random, function(term) paste0(term$group, "\r", term$columns)))
+  lapply(unique(names), function(name) {
+    part <- strsplit(name, "\r", fixed = TRUE)[[1L]]
+    title <- if (several) paste0(part[1L], ": ", part[2L]) else part[1L]
+    own <- q[q$group == part[1L] & q$effect == part[2L], ]
+    qq_panel(own[order(own$theoretical), ], title, "Standardized effects", rep(NA_integer_, nrow(own)))
   })
 }
 
 leverage_panel <- function(fit) {
   h <- row_influence(fit, "hatvalues")
-  new_panel("Residuals against leverage", h, pearson_residuals(fit, TRUE), "Leverage", "Scaled residuals",
+  new_panel("Residuals against leverage", h, plain_residuals(fit, TRUE), "Leverage", "Scaled residuals",
     line = c(0, 0)
   )
 }
@@ -82,11 +87,8 @@ cooks_panel <- function(fit) {
   new_panel("Cook's distance of rows", seq_along(d), d, "Row", "Cook's distance", shape = "stick")
 }
 
-# hatvalues() and cooks.distance() of stats, without the padding.
+# Values of a generic of stats, without the padding for missing rows.
 row_influence <- function(fit, name) {
-  if (is.null(utils::getS3method(name, "mixedlm", optional = TRUE, envir = asNamespace("stats")))) {
-    abort("argument", paste0("`which` needs ", name, "(), which has no method for fits here."), argument = "which")
-  }
   value <- getExportedValue("stats", name)(fit)
   lost <- field(fit, "na.action")
   unname(if (length(value) > nobs(fit)) value[-lost] else value)
@@ -94,38 +96,14 @@ row_influence <- function(fit, name) {
 
 # --- quantiles ------------------------------------------------------------------
 
-# Ordered values against normal quantiles, with the line through the quartiles and
-# a pointwise 95 % band: the i-th of n uniform order statistics is beta(i, n - i + 1).
-qq_panel <- function(value, title, ylab) {
-  at <- order(value)
-  n <- length(value)
-  x <- stats::qnorm(stats::ppoints(n))
-  y <- value[at]
-  varies <- n > 1L && y[n] - y[1L] > 0
-  line <- if (varies) quartile_line(y) else c(y[1L], 0)
-  new_panel(title, x, y, "Normal quantiles", ylab,
-    row = at, line = line, band = if (varies && n > 2L) qq_band(x, line),
-    note = if (all(y == 0)) "all are zero: the variance is zero"
-  )
-}
-
-quartile_line <- function(y) {
-  q <- stats::quantile(y, c(0.25, 0.75), names = FALSE, type = 7L)
-  slope <- (q[2L] - q[1L]) / (2 * stats::qnorm(0.75))
-  # more than half of the values may be equal
-  if (slope <= 0) {
-    return(c(mean(y), stats::sd(y)))
+# What qq_data() made, with the line of the standard normal distribution and its band.
+qq_panel <- function(q, title, ylab, row) {
+  if (!nrow(q)) {
+    return(new_panel(title, 0, 0, "Normal quantiles", ylab, NA_integer_, shape = "none", note = "the variance is zero"))
   }
-  c(mean(q), slope)
-}
-
-qq_band <- function(x, line) {
-  n <- length(x)
-  i <- tail_first(n, 200L)
-  data.frame(
-    x = x[i],
-    low = line[1L] + line[2L] * stats::qnorm(stats::qbeta(0.025, i, n - i + 1)),
-    high = line[1L] + line[2L] * stats::qnorm(stats::qbeta(0.975, i, n - i + 1))
+  i <- tail_first(nrow(q), 200L)
+  new_panel(title, q$theoretical, q$standardized, "Normal quantiles", ylab, row,
+    line = c(0, 1), band = data.frame(x = q$theoretical[i], low = q$lower[i], high = q$upper[i])
   )
 }
 
@@ -187,7 +165,7 @@ big_number <- function(n) format(n, big.mark = ",", scientific = FALSE)
 # --- random effects -----------------------------------------------------------------
 
 # Per effect: list(factor, effect, label, value, sd (or NULL), level).
-effect_columns <- function(effects) {
+shown_effects <- function(effects) {
   one_each <- all(vapply(effects, NCOL, 0L) == 1L)
   parts <- lapply(names(effects), function(g) {
     value <- effects[[g]]

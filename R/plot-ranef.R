@@ -48,7 +48,7 @@ caterpillar_data <- function(x, level, order, max_levels) {
   check_level(level)
   by <- choose_one(order, c("first", "each", "level"), "order")
   size <- check_count(max_levels, "max_levels", 2L)
-  effects <- effect_columns(x)
+  effects <- shown_effects(x)
   if (!length(effects)) {
     abort("argument", "There are no random effects to draw.", argument = "x")
   }

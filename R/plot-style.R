@@ -42,11 +42,11 @@ need_package <- function(package, what) {
   }
 }
 
-check_level <- function(level, argument = "level") {
-  if (!is_number(level) || level <= 0 || level >= 1) {
+check_coverage <- function(coverage) {
+  if (!is_number(coverage) || coverage <= 0 || coverage >= 1) {
     abort("argument", paste0(
-      "`", argument, "` must be a number between 0 and 1; found ", describe(level), "."
-    ), argument = argument)
+      "`coverage` must be a number between 0 and 1; found ", describe(coverage), "."
+    ), argument = "coverage")
   }
 }
 

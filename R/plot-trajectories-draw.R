@@ -22,7 +22,7 @@ draw_trajectories <- function(data) {
   old <- graphics::par(mfrow = size, mar = c(0, 0, 1.3, 0), oma = c(3.6, 3.8, 2, 1), mgp = c(2, 0.5, 0), tcl = -0.3)
   on.exit(graphics::par(old))
   xlim <- range(data$points$x, data$lines$x)
-  ylim <- range(data$points$y, data$lines$y, finite = TRUE)
+  ylim <- range(data$points$y, data$lines$y, data$lines$low, data$lines$high, finite = TRUE)
   for (i in seq_len(k)) {
     draw_trajectory(data, groups[i], xlim, ylim)
     bottom <- i + columns > k
@@ -38,6 +38,10 @@ draw_trajectory <- function(data, group, xlim, ylim) {
   graphics::plot(xlim, ylim, type = "n", axes = FALSE, ann = FALSE)
   graphics::title(short_names(group, 18L), line = 0.25, cex.main = 0.95, font.main = 1L)
   graphics::box(col = "grey60")
+  band <- data$lines[data$lines$group == group & !is.na(data$lines$low), ]
+  if (nrow(band)) {
+    graphics::polygon(c(band$x, rev(band$x)), c(band$low, rev(band$high)), col = plot_colours[["band"]], border = NA)
+  }
   own <- data$points[data$points$group == group, ]
   graphics::points(own$x, own$y, pch = 16L, cex = 0.9, col = see_through("#4D4D4D", point_alpha(nrow(own))))
   for (level in rev(levels(droplevels(data$lines$level)))) {
@@ -64,18 +68,22 @@ trajectory_legend <- function(data) {
   }
 }
 
-gg_trajectories <- function(object, x = NULL, group = NULL, n = 16, level = c("group", "population"), ...) {
+gg_trajectories <- function(object, x = NULL, group = NULL, n = 16, level = c("group", "population"),
+                            interval = c("none", "confidence"), coverage = 0.95, ...) {
   if (...length()) {
     check_no_dots(substitute(list(...))[-1L], names(formals(gg_trajectories)))
   }
-  data <- trajectory_data(object, x, group, n, level)
+  data <- trajectory_data(object, x, group, n, level, interval, coverage)
   levels(data$points$group) <- levels(data$lines$group) <- make.unique(short_names(levels(data$points$group)))
   looks <- trajectory_looks(levels(droplevels(data$lines$level)))
   of <- function(name) vapply(looks, `[[`, "", name)
   lines <- data$lines
   lines$level <- droplevels(lines$level)
-  ggplot2::ggplot(data$points, aes_of(x = "x", y = "y")) +
-    ggplot2::geom_point(colour = "#4D4D4D", alpha = 0.6, size = 1) +
+  out <- ggplot2::ggplot(data$points, aes_of(x = "x", y = "y"))
+  if (!all(is.na(lines$low))) {
+    out <- out + ggplot2::geom_ribbon(aes_of(ymin = "low", ymax = "high"), lines[!is.na(lines$low), ], fill = plot_colours[["band"]])
+  }
+  out + ggplot2::geom_point(colour = "#4D4D4D", alpha = 0.6, size = 1) +
     ggplot2::geom_line(aes_of(colour = "level", linetype = "level"), lines, linewidth = 0.7) +
     ggplot2::scale_colour_manual("fitted", values = of("colour")) +
     ggplot2::scale_linetype_manual("fitted", values = of("type")) +

@@ -12,6 +12,8 @@
 #'   else the one with the most levels.
 #' @param n (`integer(1)` or `character`) how many groups are shown, evenly spread over the levels; or the names of those to show.
 #' @param level (`character`) lines to draw: `"group"`, `"population"` or both.
+#' @param interval (`character(1)`) `"confidence"`: a band for the first of these lines, as [predict.mixedlm()] gives it.
+#' @param coverage (`numeric(1)`) of the band.
 #' @param ... not used.
 #' @details
 #' `autoplot(fit, which = "trajectories")` draws the same with ggplot2, with the same arguments.
@@ -20,18 +22,20 @@
 #' where it has one, else at its mean or its most frequent level; so the population's line differs between groups
 #' that differ in them. Random effects of factors that vary within the group, as when factors are crossed, are
 #' zero in the group's line.
-#' @return A list, invisibly: `points` (data frame of `group`, `x`, `y`, `row`) and `lines` (`group`, `x`, `y`, `level`).
+#' @return A list, invisibly: `points` (data frame of `group`, `x`, `y`, `row`) and `lines` (`group`, `x`, `y`, `level`,
+#'   and `low` and `high`, `NA` where there is no band).
 #' @section Errors: `mixedlm_error_argument` when `x`, `group`, `n` or `level` cannot be used;
 #'   `mixedlm_error_data` when a variable of the model is found no more.
 #' @export
 #' @examples
 #' fit <- mixedlm(Weight ~ Time + (Time | Pig), dietox)
 #' plot_trajectories(fit, n = 9)
-plot_trajectories <- function(fit, x = NULL, group = NULL, n = 16, level = c("group", "population"), ...) {
+plot_trajectories <- function(fit, x = NULL, group = NULL, n = 16, level = c("group", "population"),
+                              interval = c("none", "confidence"), coverage = 0.95, ...) {
   if (...length()) {
     check_no_dots(substitute(list(...))[-1L], names(formals(plot_trajectories)))
   }
-  data <- trajectory_data(fit, x, group, n, level)
+  data <- trajectory_data(fit, x, group, n, level, interval, coverage)
   draw_trajectories(data)
   invisible(data[c("points", "lines")])
 }
@@ -39,11 +43,13 @@ plot_trajectories <- function(fit, x = NULL, group = NULL, n = 16, level = c("gr
 # --- data -----------------------------------------------------------------------------
 
 # -> list(points, lines, x, y, group, shown, levels): the names of the axes, and the numbers of groups.
-trajectory_data <- function(fit, x, group, n, level) {
+trajectory_data <- function(fit, x, group, n, level, interval, coverage) {
   if (!inherits(fit, "mixedlm")) {
     abort("object", paste0("`fit` must be a fit of mixedlm(), not ", describe(fit), "."), argument = "fit")
   }
   level <- choose_several(level, c("group", "population"), "level")
+  interval <- choose_one(interval, c("none", "confidence"), "interval")
+  check_coverage(coverage)
   factor <- trajectory_factor(fit, group)
   variables <- model_variables(fit)
   x <- trajectory_x(fit, x, factor, variables)
@@ -53,7 +59,7 @@ trajectory_data <- function(fit, x, group, n, level) {
   points <- data.frame(group = name, x = variables[[x]][rows], y = field(fit, "y")[rows], row = rows)
   grid <- trajectory_grid(variables, split(rows, name), x)
   list(
-    points = points, lines = trajectory_lines(fit, grid, factor, level, x),
+    points = points, lines = trajectory_lines(fit, grid, factor, level, x, interval, coverage),
     x = x, y = one_line(field(fit, "parsed")$response), group = factor$name,
     shown = length(shown), levels = length(factor$levels)
   )
@@ -183,23 +189,32 @@ usual_value <- function(v, at) {
   found[which.max(tabulate(match(v, found)))]
 }
 
-# Predictions on the grid; of random terms those whose factor has one level in each group.
-trajectory_lines <- function(fit, grid, factor, level, x) {
-  random <- field(fit, "random")
-  kept <- lapply(random, function(term) {
-    own <- is_nested(factor, field(fit, "factors")[[term$factor]])
-    if (own) seq_along(term$columns) else integer()
-  })
-  rows <- new_rows(fit, grid, kept, allow.new.levels = TRUE)
-  population <- drop(rows$x %*% field(fit, "fe_params")) + rows$offset
-  own <- population
-  for (k in which(lengths(kept) > 0L)) {
-    b <- t(field(fit, "b")[[k]])[rows$random[[k]]$codes, , drop = FALSE]
-    own <- own + rowSums(rows$random[[k]]$z * b)
-  }
+# Predictions on the grid.
+trajectory_lines <- function(fit, grid, factor, level, x, interval, coverage) {
   panel <- base::factor(grid$.panel, unique(grid$.panel))
-  values <- list(group = own, population = population)
-  do.call(rbind, lapply(level, function(l) {
-    data.frame(group = panel, x = grid[[x]], y = unname(values[[l]]), level = base::factor(l, c("group", "population")))
-  }))
+  forms <- list(group = constant_effects(fit, factor), population = NA)
+  parts <- lapply(level, function(l) {
+    band <- interval == "confidence" && l == level[1L]
+    value <- predict(fit, grid, re.form = forms[[l]], interval = if (band) "confidence" else "none", level = coverage)
+    if (!band) {
+      value <- cbind(value, NA, NA)
+    }
+    data.frame(
+      group = panel, x = grid[[x]], y = value[, 1L], level = base::factor(l, c("group", "population")),
+      low = value[, 2L], high = value[, 3L], row.names = NULL
+    )
+  })
+  do.call(rbind, parts)
+}
+
+# The formula of the random terms whose factor has one level in each group; NULL when all are such.
+constant_effects <- function(fit, factor) {
+  terms <- terms_of_bars(fit)
+  bars <- field(fit, "parsed")$bars
+  kept <- vapply(terms, function(term) is_nested(factor, field(fit, "factors")[[term$factor]]), NA)
+  if (all(kept)) {
+    return(NULL)
+  }
+  calls <- Map(function(bar, term) bar_call(bar, term, fit), bars[kept], terms[kept])
+  make_formula(NULL, Reduce(function(a, b) call("+", a, b), unname(calls)), environment(field(fit, "parsed")$fixed))
 }
