@@ -13,9 +13,9 @@
 #'   not the response, and with `re.form = NA` no grouping variable. `NULL`: the rows
 #'   of the fit, or those of `condition_on`.
 #' @param newparams (named `list`) parameters to predict with in place of the
-#'   estimates: any of `beta` (fixed effects), `theta` (relative Cholesky factors, packed
-#'   as in [getME.mixedlm()]) and `sigma` (residual standard deviation). The random effects are
-#'   computed again from the data of the fit at these parameters.
+#'   estimates, in lme4's or statsmodels' names, as for [simulate.mixedlm()]: any of `beta` (fixed
+#'   effects), `theta` (relative Cholesky factors, as in [getME()]) and `sigma` (residual standard
+#'   deviation). The random effects are computed again from the data of the fit at these parameters.
 #' @param re.form which random effects count: `NULL` all of them; `NA` or `~ 0` none;
 #'   or a one-sided formula of random terms, as in `~ (1 | g)`, which must be among
 #'   those of the fit.
