@@ -31,7 +31,7 @@ prediction_rows <- function(fit, newdata = NULL, keep = re_form_columns(fit), fi
   }
   found$factors <- matched_factors(fit, keep, found$columns, is.null(newdata), found$n)
   if (!allow.new.levels) {
-    check_levels(fit, found, argument)
+    check_known_levels(fit, found, argument)
   }
   for (name in needed$design) {
     if (!is.null(newdata)) {

@@ -286,7 +286,7 @@ check_levels_known <- function(fit, rows, extra) {
     found$factors <- rep(list(NULL), length(rows$factors))
     if (!is.null(of)) {
       found$factors[[f]] <- list(codes = of$codes, levels = setdiff(of$levels, extra$factors[[f]]$levels))
-      check_levels(fit, found, "newdata")
+      check_known_levels(fit, found, "newdata")
     }
   }
 }

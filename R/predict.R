@@ -229,7 +229,8 @@ tell_estimable <- function(fit, rows, newdata) {
   map[is.na(map)] <- 0
   new <- rows$x[, aliased, drop = FALSE]
   off <- abs(new - rows$x[, kept, drop = FALSE] %*% map)
-  size <- abs(new) + abs(rows$x[, kept, drop = FALSE]) %*% abs(map)
+  size <- rep(apply(abs(own[, aliased, drop = FALSE]), 2L, max), each = rows$n) +
+    abs(new) + abs(rows$x[, kept, drop = FALSE]) %*% abs(map)
   bad <- which(rowSums(off > 1e-7 * size, na.rm = TRUE) > 0)
   if (length(bad)) {
     warn("estimable", paste0(
