@@ -42,7 +42,7 @@ prediction_rows <- function(fit, newdata = NULL, keep = re_form_columns(fit), fi
     }
   }
   if (fixed || needed$x) {
-    tt <- stats::delete.response(field(fit, "terms"))
+    tt <- predictor_terms(fit)
     found$x <- columns_matrix(tt, found$columns, found$n, field(fit, "contrasts"))
   }
   found$terms <- lapply(seq_along(keep), function(k) effect_columns(fit, k, keep[[k]], found, allow.new.levels, argument))
@@ -56,7 +56,7 @@ needed_variables <- function(fit, keep, fixed, response) {
   frame <- field(fit, "frame")
   used <- which(lengths(keep) > 0L)
   shares_x <- any(vapply(random[used], function(term) any(term$x_columns > 0L), NA))
-  design <- if (fixed || shares_x) names(attr(stats::delete.response(field(fit, "terms")), "dataClasses"))
+  design <- if (fixed || shares_x) names(attr(predictor_terms(fit), "dataClasses"))
   groups <- list()
   for (k in used) {
     if (is.null(random[[k]]$x_columns)) {
@@ -73,6 +73,14 @@ needed_variables <- function(fit, keep, fixed, response) {
     all = unique(c(if (response) names(frame)[1L], design, own)), design = unique(design),
     x = shares_x
   )
+}
+
+# The terms of the fixed effects without the response.
+predictor_terms <- function(fit) {
+  tt <- stats::delete.response(field(fit, "terms"))
+  names <- vapply(as.list(attr(tt, "variables"))[-1L], var_name, "")
+  attr(tt, "dataClasses") <- attr(tt, "dataClasses")[names]
+  tt
 }
 
 # How the rows of a term are grouped: `group`, crossed with `inner`; and the names
@@ -243,7 +251,7 @@ call_value <- function(fit, found, name, argument) {
 }
 
 newdata_offset <- function(fit, found, argument) {
-  tt <- stats::delete.response(field(fit, "terms"))
+  tt <- predictor_terms(fit)
   names <- names(attr(tt, "dataClasses"))
   total <- call_value(fit, found, "offset", argument) %||% 0
   for (j in attr(tt, "offset")) {

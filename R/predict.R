@@ -112,8 +112,9 @@ predict.mixedlm <- function(object, newdata = NULL, newparams = NULL, re.form = 
   if (...length()) {
     re.form <- older_re_form(list(...), re.form, !missing(re.form))
   }
+  choose_one(type, c("link", "response"), "type")
   wanted <- check_prediction(
-    terms, choose_one(type, c("link", "response"), "type"), random.only, allow.new.levels, se.fit,
+    terms, random.only, allow.new.levels, se.fit,
     choose_one(interval, c("none", "confidence", "prediction"), "interval"), level, nsim, seed
   )
   keep <- re_form_columns(object, re.form)
@@ -153,7 +154,7 @@ older_re_form <- function(dots, re.form, given) {
   dots[[old]]
 }
 
-check_prediction <- function(terms, type, random.only, allow.new.levels, se.fit, interval, level, nsim, seed) {
+check_prediction <- function(terms, random.only, allow.new.levels, se.fit, interval, level, nsim, seed) {
   wrong <- function(name, expected, value) {
     abort("argument", paste0("`", name, "` must be ", expected, ", not ", describe(value), "."), argument = name)
   }
