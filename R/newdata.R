@@ -41,6 +41,11 @@ prediction_rows <- function(fit, newdata = NULL, keep = re_form_columns(fit), fi
       found$columns[[name]] <- factor(found$columns[[name]])
     }
   }
+  for (name in needed$idle) {
+    reference <- .subset2(field(fit, "frame"), name)
+    some <- like_fitted(head_of(reference), reference, name)
+    found$columns[[name]] <- if (is.matrix(some)) some[rep.int(1L, found$n), , drop = FALSE] else rep(some, found$n)
+  }
   if (fixed || needed$x) {
     tt <- predictor_terms(fit)
     found$x <- columns_matrix(tt, found$columns, found$n, field(fit, "contrasts"))
@@ -49,30 +54,57 @@ prediction_rows <- function(fit, newdata = NULL, keep = re_form_columns(fit), fi
   found
 }
 
-# Names of the variables: of the whole; those that make columns; whether X is
-# needed for the columns of a random term.
+# Names of the variables: `all` that are asked for; those that make columns (`design`);
+# those that make columns which do not count, for which any value will do (`idle`);
+# whether X is needed for the columns of a random term (`x`).
 needed_variables <- function(fit, keep, fixed, response) {
   random <- field(fit, "random")
-  frame <- field(fit, "frame")
-  used <- which(lengths(keep) > 0L)
-  shares_x <- any(vapply(random[used], function(term) any(term$x_columns > 0L), NA))
-  design <- if (fixed || shares_x) names(attr(predictor_terms(fit), "dataClasses"))
+  in_x <- names(attr(predictor_terms(fit), "dataClasses"))
+  design <- if (fixed) in_x
+  all <- design
   groups <- list()
-  for (k in used) {
-    if (is.null(random[[k]]$x_columns)) {
-      design <- c(design, names(attr(random[[k]]$lhs_terms, "dataClasses")))
-    }
+  shares_x <- FALSE
+  for (k in which(lengths(keep) > 0L)) {
     how <- grouping_of(fit, k)
-    groups <- c(groups, how$inner, how$group)
-    design <- setdiff(design, how$ranked)
-    groups <- c(groups, lapply(how$ranked, as.name))
+    groups <- c(groups, how$inner, how$group, lapply(how$ranked, as.name))
+    if (only_ones(random[[k]], keep[[k]])) {
+      next
+    }
+    shares_x <- shares_x || any(random[[k]]$x_columns > 0L)
+    all <- c(all, setdiff(counting_variables(fit, k, keep[[k]]), how$ranked))
+    design <- c(design, setdiff(names(attr(random[[k]]$lhs_terms, "dataClasses")), how$ranked))
+  }
+  if (shares_x) {
+    design <- c(design, in_x)
   }
   parts <- unlist(lapply(groups, group_parts), recursive = FALSE)
   own <- vapply(parts, var_name, "")
   list(
-    all = unique(c(if (response) names(frame)[1L], design, own)), design = unique(design),
-    x = shares_x
+    all = unique(c(if (response) names(field(fit, "frame"))[1L], all, own)),
+    design = setdiff(design, setdiff(design, all)), idle = setdiff(design, all), x = shares_x
   )
+}
+
+# Whether the columns of a term that count are the intercept alone.
+only_ones <- function(term, keep) {
+  all(term$columns[keep] == "(Intercept)") && !identical(term$kind, "vc") ||
+    !is.null(term$x_columns) && all(term$x_columns[keep] == 0L)
+}
+
+# The variables that the columns of a term are made of, of those that count.
+counting_variables <- function(fit, k, keep) {
+  term <- field(fit, "random")[[k]]
+  tt <- term$lhs_terms
+  names <- names(attr(tt, "dataClasses"))
+  if (length(keep) == length(term$columns)) {
+    return(names)
+  }
+  frame <- field(fit, "frame")
+  one <- lapply(names, function(name) like_fitted(head_of(.subset2(frame, name)), .subset2(frame, name), name))
+  assign <- attr(columns_matrix(tt, stats::setNames(one, names), 1L, NULL), "assign")
+  labels <- attr(tt, "term.labels")[unique(assign[keep])]
+  used <- attr(tt, "factors")[, labels, drop = FALSE]
+  names[rowSums(used > 0) > 0]
 }
 
 # The terms of the fixed effects without the response.
@@ -353,6 +385,10 @@ effect_columns <- function(fit, k, keep, found, allow.new.levels, argument) {
     return(out)
   }
   q <- length(term$columns)
+  if (only_ones(term, keep)) {
+    out$z <- rep(list(1), q)
+    return(out)
+  }
   if (!is.null(term$x_columns)) {
     out$z <- lapply(term$x_columns, function(j) if (j == 0L) 1 else found$x[, j])
     return(out)

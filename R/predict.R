@@ -130,10 +130,12 @@ predict.mixedlm <- function(object, newdata = NULL, newparams = NULL, re.form = 
     newdata <- condition_on
   }
   rows <- prediction_rows(
-    object, newdata, keep, !random.only || wanted$errors,
+    object, newdata, keep, !random.only,
     allow.new.levels || !is.null(condition_on), na.action
   )
-  tell_estimable(object, rows, newdata)
+  if (!random.only) {
+    tell_estimable(object, rows, newdata)
+  }
   wanted$allow <- allow.new.levels
   if (plain) {
     return(name_rows(point_prediction(object, rows, !random.only), rows))
