@@ -5,7 +5,7 @@
 #   n, rows         their number and names
 #   na.action       which rows of newdata were left out, or NULL
 #   x               n x (all columns of the fit), or NULL with fixed = FALSE
-#   offset          n doubles, or 0
+#   offset          n doubles, or 0; or NULL with fixed = FALSE
 #   terms           per random term list(keep, factor, z): columns that count and their
 #                   values, a vector (or 1) for each column of the term
 #   factors         per factor list(codes, levels): codes beyond the levels of the fit for
@@ -22,7 +22,9 @@ prediction_rows <- function(fit, newdata = NULL, keep = re_form_columns(fit), fi
       n = length(field(fit, "y")), columns = own[needed$all], na.action = field(fit, "na.action"),
       rows = attr(own, "row.names")
     )
-    found$offset <- field(fit, "offset") %||% 0
+    if (fixed) {
+      found$offset <- field(fit, "offset") %||% 0
+    }
   } else {
     found <- newdata_columns(fit, newdata, needed, na.action, argument)
     if (fixed) {
