@@ -110,11 +110,12 @@ boot_refitter <- function(fit, kind) {
   }
 }
 
-raw_to_fit <- function(fit, context) {
+# `sound`: whether a verdict that leaves no estimates to use is an error.
+raw_to_fit <- function(fit, context, sound = TRUE) {
   control <- field(fit, "control")
   raw <- engine_answer(rs_refit(context$problem, context$options), context$design)
   raw <- complete_raw(raw, context$design, field(fit, "optinfo")$method, control)
-  if (!raw$verdict %in% verdicts_sound) {
+  if (sound && !raw$verdict %in% verdicts_sound) {
     abort(raw$verdict, outcome_text(raw$verdict))
   }
   if (!is.null(context$whole$held)) {

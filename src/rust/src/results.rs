@@ -126,15 +126,28 @@ pub fn profiles_list(profiles: &Profiles) -> List {
     )
 }
 
-/// The criterion and its derivatives in the packed parameters.
+/// The criterion and its derivatives in the packed parameters, and in Psi.
 pub fn evaluation_list(e: &Evaluation) -> List {
-    let r = e.gradient.len();
+    let (r, p) = (e.gradient.len(), e.kept.len());
+    let (at, d) = (&e.estimates, &e.estimates.derivatives);
     list!(
         status = "ok",
-        criterion = e.criterion,
-        sigma2 = e.sigma2,
+        criterion = at.value.criterion,
+        sigma2 = at.sigma2,
         gradient = e.gradient.clone(),
-        hessian = matrix(&e.hessian, r, r)
+        hessian = matrix(&e.hessian, r, r),
+        kept = e.kept.iter().map(|j| *j as i32 + 1).collect::<Vec<_>>(),
+        beta = at.beta.clone(),
+        beta_cov_unscaled = matrix(&at.beta_covariance, p, p),
+        pwrss = at.r2,
+        denominator = at.denominator,
+        logdet_v = at.value.logdet_v,
+        logdet_xvx = at.value.logdet_xvx,
+        log_weights = e.log_weights,
+        gradient_psi = squares(&d.gradient),
+        hessian_psi = square(&d.hessian),
+        dr2_psi = d.r2_gradient.clone(),
+        dbeta_psi = matrix(&d.beta_gradient, p, d.r2_gradient.len())
     )
 }
 

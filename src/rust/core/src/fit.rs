@@ -159,7 +159,8 @@ pub(crate) struct Found {
     pub certificate: Certificate,
     /// Per term Lambda, engine's units.
     pub lambda: Vec<Vec<f64>>,
-    evaluations: usize,
+    /// Evaluations of the criterion.
+    pub evaluations: usize,
 }
 
 impl Found {
@@ -340,13 +341,15 @@ fn swap_first(packed: &[f64], q: usize, column: usize) -> Vec<f64> {
     Structure::Unstructured.pack(q, &semidefinite_cholesky(&swapped, q, 1e-14))
 }
 
-/// The criterion at given parameters, with derivatives in the packed elements of Lambda.
+/// The criterion at given parameters, with derivatives in the packed elements of Lambda, and all that is known there.
 #[derive(Debug, Clone)]
 pub struct Evaluation {
-    /// `-2 l`.
-    pub criterion: f64,
-    /// Residual variance.
-    pub sigma2: f64,
+    /// Estimates of what is profiled out, and derivatives in Psi, in the units of the data.
+    pub estimates: Estimates,
+    /// Columns of X that were kept.
+    pub kept: Vec<usize>,
+    /// `sum log w`.
+    pub log_weights: f64,
     /// Gradient.
     pub gradient: Vec<f64>,
     /// Hessian, column-major.
@@ -366,10 +369,11 @@ pub fn evaluate(design: &Design<'_>, options: &Options, stop: &AtomicBool) -> Re
     let plain = Coordinates::plain(engine.shapes(), &lambda);
     let x = plain.start();
     Ok(Evaluation {
-        criterion: estimates.value.criterion,
-        sigma2: estimates.sigma2,
         gradient: plain.gradient(&x, &estimates.derivatives),
         hessian: plain.hessian(&x, &estimates.derivatives),
+        kept: engine.frame().kept.clone(),
+        log_weights: engine.frame().log_weights,
+        estimates,
     })
 }
 

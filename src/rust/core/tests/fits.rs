@@ -437,7 +437,7 @@ fn the_gradient_vanishes_at_the_optimum_in_the_users_units() {
         ..Options::default()
     };
     let at = evaluate(&design, &options, &AtomicBool::new(false)).unwrap();
-    assert!(relative(at.criterion, best.value.criterion) < 1e-13);
+    assert!(relative(at.estimates.value.criterion, best.value.criterion) < 1e-13);
     assert!(at.gradient.iter().all(|g| g.abs() < 1e-7), "{:?}", at.gradient);
 }
 
