@@ -77,8 +77,11 @@ emm_basis.mixedlm <- function(object, trms, xlev, grid, mode = NULL, lmer.df = N
     trms, stats::model.frame(trms, grid, na.action = stats::na.pass, xlev = xlev),
     contrasts.arg = field(object, "contrasts")
   )
-  method <- mode %||% ddf %||% lmer.df
-  basis <- emm_tests(object, if (!identical(method, "auto")) method, vcov.)
+  # other packages give every model a mode of predictions
+  if (is_string(mode) && mode %in% c("auto", "link", "response")) {
+    mode <- NULL
+  }
+  basis <- emm_tests(object, mode %||% ddf %||% lmer.df, vcov.)
   design <- fixed_design(object)
   list(
     X = x, bhat = fixef(object, add.dropped = TRUE), nbasis = null_space(design), V = basis$V,
