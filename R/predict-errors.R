@@ -261,6 +261,9 @@ new_weights <- function(fit, rows, newdata, weights) {
 # The rows of condition_on, with response and weights.
 extra_rows <- function(fit, condition_on) {
   argument <- "condition_on"
+  if (is.null(condition_on)) {
+    newdata_error(argument, "`condition_on` must be a data frame, not NULL.")
+  }
   extra <- prediction_rows(
     fit, condition_on,
     allow.new.levels = TRUE, na.action = stats::na.omit, argument = argument, response = TRUE

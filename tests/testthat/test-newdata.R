@@ -46,6 +46,17 @@ test_that("strings, logical values, orderings and contrasts have the levels of t
   expect_equal(predict(fit, new), predict(fit, transform(same, f = "q", x = 2)), ignore_attr = TRUE)
 })
 
+test_that("the contrasts are those of the fit, whatever the option is now", {
+  d <- measured()
+  d$half <- rep(c("a", "b"), each = 60)
+  for (formula in list(y ~ half + (half | g), y ~ x + (half | g))) {
+    fit <- mixedlm(formula, d)
+    old <- options(contrasts = c("contr.sum", "contr.poly"))
+    expect_equal(predict(fit, d), fitted(fit), tolerance = 1e-8)
+    options(old)
+  }
+})
+
 test_that("groups of numbers, dates, interactions, and nested factors", {
   d <- measured()
   d$day <- as.Date("2024-01-01") + d$k
