@@ -76,7 +76,7 @@ criterion_as <- function(fit, reml) {
 #' @export
 extractAIC.mixedlm <- function(fit, scale = 0, k = 2, ...) {
   if (field(fit, "reml")) {
-    fit <- update(fit, REML = FALSE)
+    fit <- fit_again(fit, reml = FALSE)
   }
   ll <- logLik(fit)
   df <- attr(ll, "df")
