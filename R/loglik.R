@@ -10,7 +10,8 @@
 #' @return `logLik()`: class `logLik`, with `df` (fixed effects, free variance
 #'   parameters, residual variance) and `nobs`. `deviance()` and `REMLcrit()`: -2
 #'   log-likelihood. As in lme4, `deviance()` of a REML fit is an error unless `REML` says what is
-#'   meant.
+#'   meant. In lme4 `REMLcrit()` is no generic: with lme4 attached last, write `mixedlm::REMLcrit(fit)` or
+#'   `deviance(fit, REML = TRUE)` on R before 4.3.
 #' @importFrom stats logLik
 #' @export
 #' @examples

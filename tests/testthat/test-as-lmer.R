@@ -45,8 +45,10 @@ test_that("what is done with lme4's objects is done with it", {
   theirs <- as_lmer(pair$ours)
   expect_equal(predict(theirs), predict(pair$theirs), tolerance = 1e-5)
   expect_identical(dim(simulate(theirs, 2, seed = 1)), c(nobs(theirs), 2L))
-  again <- suppressWarnings(lme4::refit(theirs, pair$data$y))
-  expect_equal(lme4_criterion(again), pair$ours$criterion, tolerance = 1e-6)
+  response <- rev(pair$data$y)
+  again <- suppressMessages(suppressWarnings(lme4::refit(theirs, response)))
+  wanted <- suppressMessages(suppressWarnings(lme4::refit(pair$theirs, response)))
+  expect_equal(lme4_criterion(again), lme4_criterion(wanted), tolerance = 1e-4)
   fit <- mixedlm(Reaction ~ Days + (Days | Subject), lme4::sleepstudy)
   theirs <- as_lmer(fit)
   smaller <- suppressWarnings(update(theirs, . ~ . - Days))
@@ -83,7 +85,6 @@ test_that("as_lmer() does without the data of the call", {
   })
   theirs <- as_lmer(fit)
   expect_equal(lme4_criterion(theirs), fit$criterion)
-  fit$frame <- fit$frame
   changed <- dietox[sample(nrow(dietox), 400L), ]
   other <- mixedlm(Weight ~ Time + (1 | Pig), changed)
   changed <- dietox

@@ -60,6 +60,7 @@ calls <- alist(
   varcorr_names = names(nlme::VarCorr(fit)),
   sigma = sigma(fit),
   vcov = as.matrix(vcov(fit)),
+  vcov_sigm = as.matrix(vcov(fit, sigm = 1)),
   vcov_correlation = cov2cor(as.matrix(vcov(fit, correlation = TRUE))),
   loglik = logLik(fit),
   loglik_ml = logLik(fit, REML = FALSE),
@@ -220,9 +221,9 @@ test_that("methods take the arguments of lme4's, in their order", {
   # what has another meaning, or none, here
   apart <- list(
     anova = "model.names", confint = c("zeta", "nsim", "boot.type", "FUN", "quiet", "oldNames"),
-    drop1 = c("trace", "sumFun"), print = c("correlation", "symbolic.cor", "signif.stars"),
+    drop1 = "sumFun", print = c("correlation", "symbolic.cor", "signif.stars"),
     profile = c("alphamax", "delta", "delta.cutoff", "verbose", "devtol", "maxmult", "startmethod", "optimizer", "control", "signames", "parallel", "ncpus", "cl", "prof.scale"),
-    summary = "use.hessian", vcov = c("correlation", "sigm", "use.hessian"), update = character()
+    summary = "use.hessian", vcov = c("correlation", "use.hessian"), update = character()
   )
   for (generic in setdiff(generics_of_lme4, c(names(without_method), in_other_files))) {
     theirs <- names(formals(getS3method(generic, "merMod", envir = asNamespace("lme4"))))
