@@ -147,7 +147,7 @@ model.frame.mixedlm <- function(formula, fixed.only = FALSE, ...) {
   }
   terms <- field(formula, "terms")
   variables <- vapply(as.list(attr(terms, "variables"))[-1L], var_name, "")
-  frame[intersect(names(frame), variables)]
+  frame[intersect(names(frame), c(variables, "(weights)", "(offset)"))]
 }
 
 #' @rdname mixedlm-accessors
