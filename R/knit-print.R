@@ -3,7 +3,8 @@
 #' Tables in documents
 #'
 #' In a document made by package knitr, results that end a line of code are shown as tables: summaries (statsmodels' two
-#' tables, or lme4's random and fixed effects), tests of terms, comparisons of fits and the variances of the random effects. In chunks with the option `render = normal_print`, and for
+#' tables, or lme4's random and fixed effects), linear hypotheses and the variances of the random effects. (Tables of `anova()` are data
+#' frames: `knitr::kable(anova(fit))`.) In chunks with the option `render = normal_print`, and for
 #' what is printed by `print()`, the text of the console is shown.
 #'
 #' @param x what [summary.mixedlm()], [linear_hypothesis()] or [VarCorr.mixedlm()] returned.
@@ -23,7 +24,10 @@ knit_print.summary.mixedlm <- function(x, digits = max(3L, getOption("digits") -
   fit <- x$fit
   if (x$style == "lme4") {
     parts <- c(
-      knit_table(varcorr_table(VarCorr(fit), digits), x$title),
+      knit_table(
+        varcorr_table(VarCorr(fit), digits),
+        paste("Linear mixed model fit by", if (field(fit, "reml")) "REML" else "maximum likelihood"), text = 3L
+      ),
       knit_table(number_cells(x$coefficients, digits), NULL),
       size_line(fit)
     )
@@ -44,7 +48,7 @@ knit_print.summary.mixedlm <- function(x, digits = max(3L, getOption("digits") -
 #' @rdname mixedlm-knitr
 #' @exportS3Method knitr::knit_print
 knit_print.VarCorr.mixedlm <- function(x, digits = max(3L, getOption("digits") - 3L), ...) {
-  knit_out(knit_table(varcorr_table(x, digits), NULL))
+  knit_out(knit_table(varcorr_table(x, digits), NULL, text = 3L))
 }
 
 #' @rdname mixedlm-knitr
@@ -91,12 +95,14 @@ signif_text <- function(v, digits) {
   text
 }
 
-# First column to the left, the rest to the right. `title` stands above.
-knit_table <- function(cells, title, header = TRUE) {
+# The first `text` columns to the left (two at the end are always numbers), the
+# rest to the right. `title` stands above.
+knit_table <- function(cells, title, header = TRUE, text = 1L) {
   names <- if (header) colnames(cells) %||% rep("", ncol(cells)) else rep("", ncol(cells))
   names[is.na(names)] <- ""
   rownames(cells) <- NULL
-  align <- if (header) c("l", rep("r", ncol(cells) - 1L)) else rep("l", ncol(cells))
+  text <- if (header) min(text, max(1L, ncol(cells) - 2L)) else ncol(cells)
+  align <- rep(c("l", "r"), c(text, ncol(cells) - text))
   c(title, paste(knitr::kable(cells, col.names = names, align = align, row.names = FALSE), collapse = "\n"))
 }
 
