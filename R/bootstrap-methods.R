@@ -140,13 +140,13 @@ plot_statistic <- function(x, name, limits, ...) {
   )
   bins <- parts$bins
   graphics::rect(bins$left, 0, bins$right, bins$density,
-    col = ifelse(bins$atom, "#E08214", "grey85"), border = "white")
-  graphics::lines(parts$curve, col = "#2166AC", lwd = 1.5)
-  graphics::abline(v = x$t0[[name]], col = "#B2182B", lwd = 1.5)
-  graphics::abline(v = limits, col = "#B2182B", lty = 2L)
+    col = ifelse(bins$atom, plot_colours[["atom"]], plot_colours[["band"]]), border = "white")
+  graphics::lines(parts$curve, col = plot_colours[["curve"]], lwd = 1.5)
+  graphics::abline(v = x$t0[[name]], col = plot_colours[["mark"]], lwd = 1.5)
+  graphics::abline(v = limits, col = plot_colours[["mark"]], lty = 2L)
   if (nrow(parts$atoms)) {
     text <- paste0(format(100 * parts$atoms$share, digits = 2L), "% at ", parts$atoms$at)
-    graphics::mtext(paste(text, collapse = ", "), side = 3L, line = 0.1, adj = 0, cex = 0.7, col = "#B35806")
+    graphics::mtext(paste(text, collapse = ", "), side = 3L, line = 0.1, adj = 0, cex = 0.7, col = plot_colours[["atom_text"]])
   }
 }
 
@@ -210,11 +210,12 @@ autoplot.mixedlm_bootstrap <- function(object, parm = NULL, level = 0.95, type =
       ggplot2::aes(xmin = left, xmax = right, ymin = 0, ymax = density, fill = atom), bins,
       colour = "white"
     ) +
-    ggplot2::geom_line(ggplot2::aes(x = x, y = y), curve, colour = "#2166AC") +
-    ggplot2::geom_vline(ggplot2::aes(xintercept = at, linetype = what), lines, colour = "#B2182B") +
+    ggplot2::geom_line(ggplot2::aes(x = x, y = y), curve, colour = plot_colours[["curve"]]) +
+    ggplot2::geom_vline(ggplot2::aes(xintercept = at, linetype = what), lines, colour = plot_colours[["mark"]]) +
     ggplot2::facet_wrap("statistic", scales = "free") +
+    theme_pictures() +
     ggplot2::scale_fill_manual(
-      values = c(`FALSE` = "grey85", `TRUE` = "#E08214"), labels = c(`FALSE` = "elsewhere", `TRUE` = "on the boundary"),
+      values = c(`FALSE` = plot_colours[["band"]], `TRUE` = plot_colours[["atom"]]), labels = c(`FALSE` = "elsewhere", `TRUE` = "on the boundary"),
       name = "replicates", guide = if (any(bins$atom)) "legend" else "none"
     ) +
     ggplot2::scale_linetype_manual(values = c(estimate = "solid", interval = "dashed"), name = NULL) +

@@ -12,6 +12,10 @@ nlme::ranef
 #' @export
 nlme::VarCorr
 
+#' @importFrom nlme getData
+#' @export
+nlme::getData
+
 #' Parts of a fit
 #'
 #' The generics that work on lme4's fits, with the same arguments and shapes.
@@ -19,8 +23,9 @@ nlme::VarCorr
 #' @param object,x,formula,model (`mixedlm`) a fit.
 #' @param add.dropped (`logical(1)`) whether aliased fixed effects are shown, as `NA`.
 #' @param fixed.only,random.only (`logical(1)`) whether only that part is given.
-#' @param type for `model.matrix`: `"fixed"` or `"random"` (one column per level
-#'   and column of every term, dense).
+#' @param type for `model.matrix`: `"fixed"`; `"random"`, one column per level
+#'   and effect of every term, sparse (class `dgCMatrix`); `"randomListRaw"`, a list of the columns of each term. For
+#'   `weights`: `"prior"`; working weights belong to generalised models.
 #' @param tol (`numeric(1)`) a variance counts as zero when its relative
 #'   standard deviation, measured against what the data can resolve, is below
 #'   `tol`; a correlation as one when a diagonal element of the Cholesky factor, divided by the
@@ -38,10 +43,10 @@ nlme::VarCorr
 #'   `diag(x | g, hom = TRUE)` for a component of several columns with one variance (the nearest there is where its
 #'   columns were made within each group). Values that `free` holds are not shown.
 #' - `model.frame()`, `model.matrix()`, `terms()`: as for linear models.
+#'   `terms(fixed.only = FALSE)`: those of the model frame; `terms(random.only = TRUE)`: of the variables of the random part.
 #' - `isSingular()`: whether the fit lies on the boundary. `isREML()`, `isLMM()`, `isGLMM()`, `isNLMM()`: logical.
 #' - `weights()`: prior weights, ones when none were given. `family()`: the Gaussian family.
-#' - `getME()`: a named part of the model: `"X"`, `"y"`, `"theta"`, `"lower"`, `"beta"`, `"fixef"`, `"b"`,
-#'   `"Lambda"` (list of the terms' Cholesky factors), `"sigma"`, `"flist"`, `"cnms"`, `"n"`, `"p"`, `"q"`, `"REML"`, `"offset"`, `"mu"`.
+#' - `getData()`: the data of the call, evaluated again; `NULL` when there was none.
 #'
 #' @name mixedlm-accessors
 #' @examples
@@ -68,7 +73,7 @@ fixef.mixedlm <- function(object, add.dropped = FALSE, ...) {
 #' @export
 coef.mixedlm <- function(object, ...) {
   fe <- fixef(object)
-  effects <- ranef(object)
+  effects <- ranef(object, condVar = FALSE)
   # columns without a fixed effect come first, in every data frame, as in lme4
   extra <- setdiff(unlist(lapply(effects, names)), names(fe))
   fe <- c(stats::setNames(rep(0, length(extra)), extra), fe)
@@ -120,9 +125,7 @@ n_parameters <- function(fit) {
 #' @export
 formula.mixedlm <- function(x, fixed.only = FALSE, random.only = FALSE, ...) {
   parsed <- field(x, "parsed")
-  if (isTRUE(fixed.only) && isTRUE(random.only)) {
-    abort("argument", "`fixed.only` and `random.only` cannot both be TRUE.")
-  }
+  check_one_part(isTRUE(fixed.only), isTRUE(random.only))
   if (isTRUE(fixed.only)) {
     return(parsed$fixed)
   }
@@ -150,13 +153,16 @@ model.frame.mixedlm <- function(formula, fixed.only = FALSE, ...) {
 #' @rdname mixedlm-accessors
 #' @importFrom stats model.matrix
 #' @export
-model.matrix.mixedlm <- function(object, type = c("fixed", "random"), ...) {
-  type <- choose_one(type, c("fixed", "random"), "type")
+model.matrix.mixedlm <- function(object, type = c("fixed", "random", "randomListRaw"), ...) {
+  type <- choose_one(type, c("fixed", "random", "randomListRaw"), "type")
   if (type == "random") {
     return(random_matrix(object))
   }
+  if (type == "randomListRaw") {
+    return(raw_columns(object))
+  }
   x <- fixed_matrix(field(object, "terms"), field(object, "frame"), field(object, "contrasts"))
-  rownames(x) <- row.names(field(object, "frame"))
+  dimnames(x) <- list(row.names(field(object, "frame")), field(object, "columns"))
   aliased <- field(object, "aliased")
   if (!length(aliased)) {
     return(x)
@@ -167,50 +173,63 @@ model.matrix.mixedlm <- function(object, type = c("fixed", "random"), ...) {
   )
 }
 
-# Z, dense: terms in lme4's order, within a term level by level.
-random_matrix <- function(fit) {
-  n <- nobs(fit)
-  order <- term_order(fit)
-  size <- vapply(field(fit, "random"), function(t) t$n_levels * length(t$columns), 0)
-  bytes <- 8 * n * sum(size)
-  if (bytes > 2^31) {
-    abort("memory", sprintf(
-      "The dense random-effects matrix would take %.1f GB (%d rows, %.0f columns).",
-      bytes / 2^30, n, sum(size)
-    ))
-  }
-  design <- build_design(field(fit, "parsed"), field(fit, "frame"), field(fit, "contrasts"))
-  do.call(cbind, lapply(order, function(k) expand_term(design, design$terms[[k]])))
-}
-
-# The columns of one term, one set per level.
-expand_term <- function(design, term) {
-  n <- nrow(design$x)
-  z <- term$z %||% cbind(1, design$x)[, term$x_columns + 1L, drop = FALSE]
-  f <- design$factors[[term$factor]]
-  q <- ncol(z)
-  out <- matrix(0, n, q * length(f$levels))
-  for (j in seq_len(q)) {
-    out[cbind(seq_len(n), (f$codes - 1L) * q + j)] <- z[, j]
-  }
-  colnames(out) <- rep(f$levels, each = q)
-  out
-}
-
 #' @rdname mixedlm-accessors
 #' @importFrom stats terms
 #' @export
-terms.mixedlm <- function(x, ...) field(x, "terms")
+terms.mixedlm <- function(x, fixed.only = TRUE, random.only = FALSE, ...) {
+  check_one_part(!missing(fixed.only) && isTRUE(fixed.only), isTRUE(random.only))
+  if (isTRUE(random.only)) {
+    return(random_part_terms(x))
+  }
+  if (isTRUE(fixed.only)) field(x, "terms") else attr(field(x, "frame"), "terms")
+}
+
+# Terms of the variables of the random part, bars read as sums.
+random_part_terms <- function(fit) {
+  parsed <- field(fit, "parsed")
+  sums <- lapply(parsed$bars, function(bar) {
+    parts <- if (is.null(bar$group)) list() else group_parts(bar$group)
+    call("(", Reduce(function(a, b) call("+", a, b), c(if (!is.numeric(bar$lhs)) bar$lhs, parts)))
+  })
+  rhs <- Reduce(function(a, b) call("+", a, b), sums)
+  tt <- stats::terms.formula(make_formula(parsed$response, rhs, environment(parsed$fixed)))
+  frame <- field(fit, "frame")
+  frame_terms(tt, attr(frame, "terms"), frame)
+}
+
+# Asked for by name, the fixed and the random part exclude each other.
+check_one_part <- function(fixed.only, random.only) {
+  if (fixed.only && random.only) {
+    abort("argument", "`fixed.only` and `random.only` cannot both be TRUE.", argument = "random.only")
+  }
+}
 
 #' @rdname mixedlm-accessors
 #' @importFrom stats weights
 #' @export
-weights.mixedlm <- function(object, ...) {
+weights.mixedlm <- function(object, type = c("prior", "working"), ...) {
+  type <- choose_one(type, c("prior", "working"), "type")
+  if (type == "working") {
+    abort("argument", "`type`: working weights are there for generalised models; this one has prior weights only.",
+      argument = "type"
+    )
+  }
   w <- field(object, "weights")
   if (is.null(w)) {
     w <- rep.int(1, nobs(object))
   }
   stats::naresid(field(object, "na.action"), w)
+}
+
+#' @rdname mixedlm-accessors
+#' @importFrom nlme getData
+#' @export
+getData.mixedlm <- function(object) {
+  call <- field(object, "call")
+  if (is.null(call$data)) {
+    return(NULL)
+  }
+  data_again(call$data, list(parent.frame(2L), environment(field(object, "formula"))))$value
 }
 
 #' @rdname mixedlm-accessors

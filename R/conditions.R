@@ -31,17 +31,25 @@
 #' | `mixedlm_error_robust` | there are no independent clusters for a robust covariance, or `cluster` cannot be used |
 #' | `mixedlm_error_bootstrap` | [bootstrap()], or an interval from it, is not defined for the fit, or `FUN` cannot be used |
 #' | `mixedlm_error_profile` | an argument of [profile.mixedlm()] cannot be used, or `free` holds the parameter |
+#' | `mixedlm_error_lmer` | lme4 has no such model, or is not installed, see [as_lmer()] |
+#' | `mixedlm_error_newdata` | `newdata` or `condition_on` of [predict.mixedlm()] lacks a variable, or has one of another type |
+#' | `mixedlm_error_new_levels` | a factor has levels in `newdata` that it had not in the fit |
+#' | `mixedlm_error_re_form`, `mixedlm_error_newparams` | that argument of [predict.mixedlm()] cannot be used |
 #' | `mixedlm_error_newresp`, `_newparams` | that argument of [refit()] or [simulate.mixedlm()] cannot be used |
+#' | `mixedlm_error_package` | a package that is not installed is needed, as for a picture |
 #' | `mixedlm_error_object` | something that is not a fit, or a damaged one |
 #' | `mixedlm_warning_flat`, `_saddle`, `_maxit` | the fit ended with that verdict, see [mixedlm-object] |
 #' | `mixedlm_warning_nobs` | fits of different numbers of observations are compared |
 #' | `mixedlm_warning_bootstrap` | some replicates of [bootstrap()] failed |
 #' | `mixedlm_warning_profile` | a likelihood profile found a lower deviance than the fit, did not reach a cut-off, or stopped early |
+#' | `mixedlm_warning_estimable` | a rank-deficient fit does not determine some predictions |
+#' | `mixedlm_warning_influence` | some deletions of [influence.mixedlm()] leave a fixed effect or the whole model undetermined |
 #' | `mixedlm_message_boundary` | intervals that end on the boundary of the parameter space |
 #' | `mixedlm_message_undefined` | correlations without a profile, because an effect does not vary |
 #' | `mixedlm_message_rank` | aliased columns of the fixed effects were left out |
 #' | `mixedlm_message_refit` | REML fits were fitted again by ML to be compared |
 #' | `mixedlm_message_weights` | rows of weight zero were left out |
+#' | `mixedlm_message_influence` | [influence.mixedlm()] holds the variance parameters because refits would take long |
 #' | `mixedlm_message_component` | a variance component is a single random effect, which is seldom meant |
 #'
 #' All of them inherit from `mixedlm_error` and `error`; warnings from
@@ -172,4 +180,19 @@ check_no_dots <- function(dots, known) {
   abort("argument", paste0(
     "There is no argument ", quote_names(name), " here.", suggest(name, known)
   ), argument = name)
+}
+
+# One of `choices`; the first when `value` is the untouched default.
+choose_one <- function(value, choices, argument) {
+  if (identical(value, choices)) {
+    return(choices[1L])
+  }
+  if (is_string(value) && value %in% choices) {
+    return(value)
+  }
+  abort("argument", paste0(
+    "`", argument, "` must be one of ",
+    paste0("\"", choices, "\"", collapse = ", "), "; found ", describe(value),
+    "."
+  ), argument = argument)
 }

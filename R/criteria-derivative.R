@@ -98,11 +98,6 @@ element_direction <- function(design, element, root, r) {
   if (j == k) share(j, j) else share(j, k) + share(k, j)
 }
 
-# The columns of a random term, one row per row of the data.
-term_columns_of <- function(design, term) {
-  term$z %||% cbind(1, design$x)[, term$x_columns + 1L, drop = FALSE]
-}
-
 # Fitted values of other responses (columns of `y`) with every variance
 # parameter where it is.
 held_fitted <- function(fit, design, y) {

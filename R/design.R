@@ -307,3 +307,8 @@ check_design <- function(design) {
   check_offset_range(design$offset, design$y)
   design
 }
+
+# The columns of a random term, one row per row of the data.
+term_columns_of <- function(design, term) {
+  term$z %||% cbind(1, design$x)[, term$x_columns + 1L, drop = FALSE]
+}

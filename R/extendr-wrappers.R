@@ -29,6 +29,9 @@ rs_robust <- function(problem, options, adjustment, moments) .Call(wrap__rs_robu
 # Standard errors of prediction for every row.
 rs_prediction <- function(problem, options) .Call(wrap__rs_prediction, problem, options)
 
+# The random effects given the fixed ones, and their uncertainty for the rows after the first `skip`.
+rs_conditional <- function(problem, options, skip) .Call(wrap__rs_conditional, problem, options, skip)
+
 # Fits of made-up data: one row per replicate.
 rs_bootstrap <- function(problem, options) .Call(wrap__rs_bootstrap, problem, options)
 
@@ -37,5 +40,11 @@ rs_bootstrap_data <- function(problem, options) .Call(wrap__rs_bootstrap_data, p
 
 # A fit that is found as that of a replicate is.
 rs_refit <- function(problem, options) .Call(wrap__rs_refit, problem, options)
+
+# The estimates without each cluster of rows in turn.
+rs_deletion <- function(problem, options) .Call(wrap__rs_deletion, problem, options)
+
+# Marginal residuals, whitened, relative to sigma.
+rs_whiten <- function(problem, options) .Call(wrap__rs_whiten, problem, options)
 
 # nolint end

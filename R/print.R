@@ -1,7 +1,7 @@
 # print() and the sentences about how a fit ended.
 
 #' @export
-print.mixedlm <- function(x, digits = max(3L, getOption("digits") - 3L), ...) {
+print.mixedlm <- function(x, digits = max(3L, getOption("digits") - 3L), ranef.comp = "Std.Dev.", ...) {
   fit <- x
   criterion <- field(fit, "criterion")
   lines <- c(
@@ -11,7 +11,7 @@ print.mixedlm <- function(x, digits = max(3L, getOption("digits") - 3L), ...) {
       if (field(fit, "reml")) "REML criterion: " else "Deviance: ",
       fixed_digits(criterion, 4L), "   (log-likelihood ", fixed_digits(-criterion / 2, 4L), ")"
     ),
-    "Random effects:", varcorr_lines(VarCorr(fit), digits),
+    "Random effects:", varcorr_lines(VarCorr(fit), digits, ranef.comp),
     size_line(fit), "Fixed effects:"
   )
   cat(lines, sep = "\n")

@@ -10,17 +10,12 @@ autoplot.mixedlm_profiles <- function(object, type = c("zeta", "density", "pairs
   }
   type <- choose_one(type, c("zeta", "density", "pairs"), "type")
   names <- drawn_profiles(object, which)
-  levels <- check_levels(levels)
+  levels <- check_coverages(levels)
   switch(type,
     zeta = gg_zeta(object, names, levels),
     density = gg_density(object, names),
     pairs = gg_pairs(object, names, levels)
   )
-}
-
-# Aesthetics from names of columns.
-aes_of <- function(...) {
-  do.call(ggplot2::aes, lapply(list(...), as.name))
 }
 
 of_profiles <- function(names, make) {
@@ -54,15 +49,16 @@ gg_zeta <- function(x, names, levels) {
     ggplot2::geom_hline(yintercept = 0, colour = "grey80") +
     ggplot2::geom_segment(
       aes_of(x = "value", xend = "value", y = "base", yend = "zeta"),
-      data = marks[!is.na(marks$zeta), ], colour = profile_colours[["grey"]], linewidth = 0.4
+      data = marks[!is.na(marks$zeta), ], colour = plot_colours[["grey"]], linewidth = 0.4
     ) +
-    ggplot2::geom_line(colour = profile_colours[["curve"]], linewidth = 0.8) +
-    ggplot2::geom_point(data = points, colour = profile_colours[["curve"]], size = 0.8) +
+    ggplot2::geom_line(colour = plot_colours[["curve"]], linewidth = 0.8) +
+    ggplot2::geom_point(data = points, colour = plot_colours[["curve"]], size = 0.8) +
     ggplot2::geom_point(
       data = profile_estimates(x, names), shape = 21L, fill = "white",
-      colour = profile_colours[["mark"]], size = 2
+      colour = plot_colours[["mark"]], size = 2
     ) +
     ggplot2::facet_wrap("parameter", scales = "free_x") +
+    theme_pictures() +
     ggplot2::labs(x = NULL, y = "zeta", caption = intervals_caption(levels))
 }
 
@@ -72,10 +68,11 @@ gg_density <- function(x, names) {
     ggplot2::geom_hline(yintercept = 0, colour = "grey80") +
     ggplot2::geom_vline(
       aes_of(xintercept = "value"),
-      data = profile_estimates(x, names), linetype = "dotted", colour = profile_colours[["grey"]]
+      data = profile_estimates(x, names), linetype = "dotted", colour = plot_colours[["grey"]]
     ) +
-    ggplot2::geom_line(colour = profile_colours[["curve"]], linewidth = 0.8) +
+    ggplot2::geom_line(colour = plot_colours[["curve"]], linewidth = 0.8) +
     ggplot2::facet_wrap("parameter", scales = "free") +
+    theme_pictures() +
     ggplot2::labs(x = NULL, y = "density")
 }
 
@@ -97,13 +94,13 @@ gg_pairs <- function(x, names, levels) {
   ggplot2::ggplot(do.call(rbind, lines), aes_of(x = "x", y = "y", group = "piece")) +
     ggplot2::geom_path(aes_of(colour = "kind", linetype = "kind")) +
     ggplot2::scale_colour_manual(
-      NULL, values = c(contour = profile_colours[["curve"]], trace = profile_colours[["mark"]])
+      NULL, values = c(contour = plot_colours[["curve"]], trace = plot_colours[["mark"]])
     ) +
     ggplot2::scale_linetype_manual(NULL, values = c(contour = "solid", trace = "dashed")) +
     ggplot2::facet_wrap("panel", scales = "free") +
+    theme_pictures() +
     ggplot2::labs(
       x = NULL, y = NULL,
       caption = paste0("contours: ", paste(format(100 * levels, trim = TRUE), collapse = ", "), " % (two parameters)")
-    ) +
-    ggplot2::theme(legend.position = "top")
+    )
 }

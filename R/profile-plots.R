@@ -34,7 +34,7 @@ plot.mixedlm_profiles <- function(x, type = c("zeta", "density", "pairs"), which
   }
   type <- choose_one(type, c("zeta", "density", "pairs"), "type")
   names <- drawn_profiles(x, which)
-  levels <- check_levels(levels)
+  levels <- check_coverages(levels)
   switch(type,
     zeta = draw_panels(names, function(name) draw_zeta(x, name, levels), intervals_caption(levels)),
     density = draw_panels(names, function(name) draw_density(x, name)),
@@ -43,7 +43,7 @@ plot.mixedlm_profiles <- function(x, type = c("zeta", "density", "pairs"), which
   invisible(x)
 }
 
-check_levels <- function(levels) {
+check_coverages <- function(levels) {
   if (!is.numeric(levels) || !length(levels) || !all(is.finite(levels) & levels > 0 & levels < 1)) {
     abort("argument", paste0(
       "`levels` must be numbers between 0 and 1; found ", describe(levels), "."
@@ -100,8 +100,6 @@ intervals_caption <- function(levels) {
 
 # --- base graphics ---------------------------------------------------------
 
-profile_colours <- c(curve = "#2166AC", mark = "#B2182B", grey = "grey45")
-
 # One panel per parameter, in rows.
 draw_panels <- function(names, draw, caption = "") {
   columns <- ceiling(sqrt(length(names)))
@@ -114,7 +112,7 @@ draw_panels <- function(names, draw, caption = "") {
   for (name in names) {
     draw(name)
   }
-  graphics::mtext(caption, side = 1L, line = 0.3, outer = TRUE, cex = 0.8, col = profile_colours[["grey"]])
+  graphics::mtext(caption, side = 1L, line = 0.3, outer = TRUE, cex = 0.8, col = plot_colours[["grey"]])
 }
 
 draw_zeta <- function(x, name, levels) {
@@ -124,7 +122,7 @@ draw_zeta <- function(x, name, levels) {
   graphics::plot(curve$value, curve$zeta,
     type = "n", xlab = "", ylab = "zeta", main = name, las = 1L, ylim = range(shown)
   )
-  grey <- profile_colours[["grey"]]
+  grey <- plot_colours[["grey"]]
   graphics::abline(h = 0, col = "grey80")
   estimate <- attr(x, "estimates")[[name]]
   graphics::abline(v = estimate, lty = 3L, col = grey)
@@ -132,10 +130,10 @@ draw_zeta <- function(x, name, levels) {
   at_high <- ifelse(marks$open_high, NA, marks$cutoff)
   graphics::segments(marks$low, 0, marks$low, at_low, col = grey)
   graphics::segments(marks$high, 0, marks$high, at_high, col = grey)
-  graphics::lines(curve$value, curve$zeta, col = profile_colours[["curve"]], lwd = 2)
+  graphics::lines(curve$value, curve$zeta, col = plot_colours[["curve"]], lwd = 2)
   at <- x$.par == name
-  graphics::points(x[[name]][at], x$.zeta[at], pch = 19L, cex = 0.5, col = profile_colours[["curve"]])
-  graphics::points(estimate, 0, pch = 21L, bg = "white", col = profile_colours[["mark"]])
+  graphics::points(x[[name]][at], x$.zeta[at], pch = 19L, cex = 0.5, col = plot_colours[["curve"]])
+  graphics::points(estimate, 0, pch = 21L, bg = "white", col = plot_colours[["mark"]])
 }
 
 draw_density <- function(x, name) {
@@ -144,8 +142,8 @@ draw_density <- function(x, name) {
     type = "n", xlab = "", ylab = "density", main = name, las = 1L, ylim = c(0, max(curve$density) * 1.05)
   )
   graphics::abline(h = 0, col = "grey80")
-  graphics::abline(v = attr(x, "estimates")[[name]], lty = 3L, col = profile_colours[["grey"]])
-  graphics::lines(curve$value, curve$density, col = profile_colours[["curve"]], lwd = 2)
+  graphics::abline(v = attr(x, "estimates")[[name]], lty = 3L, col = plot_colours[["grey"]])
+  graphics::lines(curve$value, curve$density, col = plot_colours[["curve"]], lwd = 2)
 }
 
 draw_pairs <- function(x, names, levels) {
@@ -178,18 +176,18 @@ draw_pair <- function(x, names, i, j, levels, ranges) {
     pair <- pair_curves(x, names[j], names[i], levels, zeta)
     if (zeta) graphics::abline(h = 0, v = 0, col = "grey85")
     for (line in split(pair$contours, pair$contours$level)) {
-      graphics::lines(line$x, line$y, col = profile_colours[["curve"]])
+      graphics::lines(line$x, line$y, col = plot_colours[["curve"]])
     }
     for (line in split(pair$traces, pair$traces$trace)) {
-      graphics::lines(line$x, line$y, col = profile_colours[["mark"]], lty = 2L)
+      graphics::lines(line$x, line$y, col = plot_colours[["mark"]], lty = 2L)
     }
   }
   graphics::box(col = "grey60")
   # the scale of a parameter stands outside its row and its column
   if (j == 1L && i > 1L) graphics::axis(2L, las = 1L, cex.axis = 0.8)
   if (i == 1L && j == 1L) graphics::axis(1L, cex.axis = 0.8)
-  if (i == 1L && j > 1L) graphics::axis(1L, at = c(-2, 0, 2), cex.axis = 0.8, col.axis = profile_colours[["grey"]])
-  if (j == k && i < k) graphics::axis(4L, at = c(-2, 0, 2), las = 1L, cex.axis = 0.8, col.axis = profile_colours[["grey"]])
+  if (i == 1L && j > 1L) graphics::axis(1L, at = c(-2, 0, 2), cex.axis = 0.8, col.axis = plot_colours[["grey"]])
+  if (j == k && i < k) graphics::axis(4L, at = c(-2, 0, 2), las = 1L, cex.axis = 0.8, col.axis = plot_colours[["grey"]])
   if (i == k && j < k) graphics::axis(3L, cex.axis = 0.8)
 }
 

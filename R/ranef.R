@@ -7,17 +7,19 @@
 #'
 #' @param object (`mixedlm`) a fit.
 #' @param condVar (`logical(1)`) whether the conditional covariance matrices are
-#'   computed too.
+#'   computed too, as in lme4 the default.
 #' @param drop (`logical(1)`) whether data frames of one column become named
 #'   vectors.
 #' @param whichel (`character`) names of the grouping factors to give; default all.
+#' @param postVar (`logical(1)`) lme4's old name for `condVar`.
 #' @param ... not used.
 #'
 #' @return A list of class `ranef.mixedlm`, one data frame per grouping factor:
 #'   one row per level, one column per random effect, terms on one factor side
 #'   by side; factors by falling number of levels. With `condVar`, every data
 #'   frame has the attribute `postVar`: an array (effects x effects x levels), or
-#'   for several terms on one factor the list of their arrays. `as.data.frame()`
+#'   for several terms on one factor the list of their arrays, named by the effects (for a column that `drop` made a
+#'   vector, its variances). `as.data.frame()`
 #'   gives one row per effect and level: `grpvar`, `term`, `grp`, `condval` and,
 #'   with `condVar`, `condsd`.
 #' @export
@@ -25,12 +27,17 @@
 #' fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig", re_formula = ~ Time)
 #' head(ranef(fit)$Pig)
 #' head(as.data.frame(ranef(fit)))
-ranef.mixedlm <- function(object, condVar = FALSE, drop = FALSE, whichel = NULL,
-                          ...) {
+ranef.mixedlm <- function(object, condVar = TRUE, drop = FALSE, whichel = NULL,
+                          postVar = FALSE, ...) {
   factors <- field(object, "factors")
   names <- vapply(factors, `[[`, "", "name")
   chosen <- factor_order(object)
   if (!is.null(whichel)) {
+    if (!is.character(whichel)) {
+      abort("argument", paste0(
+        "`whichel` must be names of grouping factors (", quote_names(names), "); found ", describe(whichel), "."
+      ), argument = "whichel")
+    }
     unknown <- setdiff(whichel, names)
     if (length(unknown)) {
       abort("argument", paste0(
@@ -40,20 +47,33 @@ ranef.mixedlm <- function(object, condVar = FALSE, drop = FALSE, whichel = NULL,
     }
     chosen <- chosen[names[chosen] %in% whichel]
   }
-  variances <- if (isTRUE(condVar)) engine_condvar(object)
+  variances <- if (isTRUE(condVar) || isTRUE(postVar)) engine_condvar(object)
   out <- lapply(chosen, function(f) {
     terms <- terms_on(object, f)
     value <- effects_frame(object, f, terms)
-    if (isTRUE(drop) && ncol(value) == 1L) {
+    dropped <- isTRUE(drop) && ncol(value) == 1L
+    if (dropped) {
       value <- stats::setNames(value[[1L]], rownames(value))
     }
     if (!is.null(variances)) {
-      own <- lapply(terms, function(k) variances[[k]])
-      attr(value, "postVar") <- if (length(own) == 1L) own[[1L]] else own
+      attr(value, "postVar") <- joined_variances(object, variances, terms, dropped)
     }
     value
   })
   structure(stats::setNames(out, names[chosen]), class = "ranef.mixedlm")
+}
+
+# The covariances of the effects on one factor: one array, or one for each term.
+joined_variances <- function(fit, variances, terms, dropped) {
+  own <- variances[terms]
+  if (dropped) {
+    return(as.numeric(own[[1L]]))
+  }
+  if (length(own) == 1L) {
+    return(own[[1L]])
+  }
+  names(own) <- vapply(field(fit, "random")[terms], function(term) paste(term$columns, collapse = "."), "")
+  own
 }
 
 # Indices of the terms on factor f, in the order of the fit.
@@ -94,6 +114,9 @@ as.data.frame.ranef.mixedlm <- function(x, ...) {
 
 # Effect by effect, over the levels.
 conditional_sd <- function(variance) {
+  if (is.null(dim(variance)) && !is.list(variance)) {
+    return(sqrt(variance))
+  }
   arrays <- if (is.list(variance)) variance else list(variance)
   unlist(lapply(arrays, function(a) {
     lapply(seq_len(dim(a)[1L]), function(j) sqrt(a[j, j, ]))
@@ -107,8 +130,9 @@ print.ranef.mixedlm <- function(x, ...) {
     value
   })
   print(plain, ...)
-  if (any(vapply(x, function(value) !is.null(attr(value, "postVar")), NA))) {
-    cat("with conditional variances in the attribute \"postVar\"\n")
+  known <- vapply(x, function(value) !is.null(attr(value, "postVar")), NA)
+  if (any(known)) {
+    cat("with conditional variances for", paste(dQuote(names(x)[known]), collapse = " "), "\n")
   }
   invisible(x)
 }
@@ -176,96 +200,4 @@ group_of_rows <- function(fit) {
     return(single_factor(length(field(fit, "y"))))
   }
   make_factor(groups, field(fit, "frame"), new.env())
-}
-
-# Covariance matrices ----------------------------------------------------------
-
-#' Variances and covariances of the random effects
-#'
-#' @param x (`mixedlm`) a fit; for the methods, what `VarCorr()` returned.
-#' @param sigma (`numeric(1)`) multiplies the standard deviations.
-#' @param comp (`character`) what is printed: `"Std.Dev."`, `"Variance"` or both.
-#' @param digits (`integer(1)`) significant digits.
-#' @param order `"cov.last"` (variances of a term first) or `"lower.tri"` (column by column).
-#' @param row.names,optional not used.
-#' @param ... not used.
-#'
-#' @return A list of class `VarCorr.mixedlm`, one covariance matrix per term,
-#'   named by its grouping factor, with the attributes `stddev` and
-#'   `correlation`; the list has the attribute `sc`, the residual standard
-#'   deviation. `as.data.frame()` gives one row per element: `grp`, `var1`,
-#'   `var2`, `vcov`, `sdcor`.
-#' @export
-#' @examples
-#' fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig", re_formula = ~ Time)
-#' VarCorr(fit)
-#' as.data.frame(VarCorr(fit))
-VarCorr.mixedlm <- function(x, sigma = 1, ...) {
-  random <- field(x, "random")
-  scale <- field(x, "scale") * sigma^2
-  order <- term_order(x)
-  out <- lapply(order, function(k) {
-    term <- random[[k]]
-    columns <- if (term$structure == "scalar") term$columns[1L] else term$columns
-    q <- length(columns)
-    v <- field(x, "psi")[[k]][seq_len(q), seq_len(q), drop = FALSE] * scale
-    dimnames(v) <- list(columns, columns)
-    sd <- stats::setNames(sqrt(diag(v)), columns)
-    structure(v,
-      stddev = sd, correlation = correlations(v, sd),
-      uncorrelated = term$structure != "unstructured"
-    )
-  })
-  names <- vapply(random[order], function(term) {
-    if (term$kind == "vc") term$name else term$group
-  }, "")
-  structure(
-    stats::setNames(out, make.unique(names)),
-    sc = sqrt(scale), useSc = TRUE, class = "VarCorr.mixedlm"
-  )
-}
-
-# NaN where a variance is zero, one on the diagonal.
-correlations <- function(v, sd) {
-  r <- v / tcrossprod(sd)
-  diag(r) <- 1
-  r
-}
-
-#' @rdname VarCorr.mixedlm
-#' @export
-print.VarCorr.mixedlm <- function(x, digits = max(3L, getOption("digits") - 2L),
-                                  comp = "Std.Dev.", ...) {
-  cat(varcorr_lines(x, digits, comp), sep = "\n")
-  invisible(x)
-}
-
-#' @rdname VarCorr.mixedlm
-#' @export
-as.data.frame.VarCorr.mixedlm <- function(x, row.names = NULL, optional = FALSE,
-                                          order = c("cov.last", "lower.tri"),
-                                          ...) {
-  order <- choose_one(order, c("cov.last", "lower.tri"), "order")
-  parts <- lapply(names(x), function(g) {
-    v <- x[[g]]
-    at <- which(lower.tri(v, diag = TRUE), arr.ind = TRUE)
-    if (isTRUE(attr(v, "uncorrelated"))) {
-      at <- at[at[, 1L] == at[, 2L], , drop = FALSE]
-    }
-    if (order == "cov.last") {
-      at <- at[order(at[, 1L] != at[, 2L]), , drop = FALSE]
-    }
-    own <- at[, 1L] == at[, 2L]
-    data.frame(
-      grp = g, var1 = rownames(v)[at[, 2L]],
-      var2 = ifelse(own, NA, rownames(v)[at[, 1L]]), vcov = v[at],
-      sdcor = ifelse(own, attr(v, "stddev")[at[, 1L]], attr(v, "correlation")[at]),
-      row.names = NULL
-    )
-  })
-  residual <- data.frame(
-    grp = "Residual", var1 = NA_character_, var2 = NA_character_,
-    vcov = attr(x, "sc")^2, sdcor = attr(x, "sc")
-  )
-  do.call(rbind, c(parts, list(residual)))
 }

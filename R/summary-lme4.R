@@ -1,18 +1,19 @@
 # lme4's layout of a summary, and the pieces that print() shares with it.
 
-lme4_lines <- function(x, digits) {
+# `how`: what print.summary.mixedlm() was asked for.
+lme4_lines <- function(x, digits, how) {
   fit <- x$fit
   c(
     paste0(
       "Linear mixed model fit by ", if (field(fit, "reml")) "REML" else "maximum likelihood ",
       tests_text(x), " ['mixedlm']"
     ),
-    call_lines(fit), "", criterion_lines(fit), "", "Scaled residuals: ",
-    residual_lines(fit, digits), "", "Random effects:",
-    varcorr_lines(VarCorr(fit), digits, c("Variance", "Std.Dev.")),
+    call_lines(fit), "", criterion_lines(fit), "",
+    if (how$residuals) c("Scaled residuals: ", residual_lines(fit, digits), ""),
+    "Random effects:", varcorr_lines(VarCorr(fit), digits, how$components),
     size_line(fit), "", "Fixed effects:",
-    coefficient_lines(x$coefficients, digits),
-    aliased_line(fit), correlation_lines(fit),
+    coefficient_lines(x$coefficients, digits, how$stars),
+    aliased_line(fit), correlation_lines(fit, how$correlation, how$symbolic),
     if (verdict(fit) != "optimum") verdict_line(fit)
   )
 }
@@ -71,7 +72,7 @@ size_line <- function(fit) {
 tests_text <- function(x) {
   switch(x$ddf,
     none = "",
-    robust = paste0(". t-tests use cluster-robust covariances (", x$vcov, ")"),
+    robust = paste0(". t-tests use cluster-robust covariances (", x$covariance, ")"),
     normal = ". z-tests",
     residual = ". t-tests use residual degrees of freedom",
     paste(". t-tests use", ddf_label(x$ddf))
@@ -79,7 +80,7 @@ tests_text <- function(x) {
 }
 
 # Columns as printCoefmat sets them: estimates and errors share their decimals.
-coefficient_lines <- function(coefficients, digits) {
+coefficient_lines <- function(coefficients, digits, stars = getOption("show.signif.stars")) {
   if (!nrow(coefficients)) {
     return("none")
   }
@@ -88,25 +89,30 @@ coefficient_lines <- function(coefficients, digits) {
   utils::capture.output(stats::printCoefmat(
     coefficients,
     digits = digits, cs.ind = 1:2, tst.ind = grep(" value$", columns),
-    has.Pvalue = has_p, P.values = has_p
+    has.Pvalue = has_p, P.values = has_p, signif.stars = stars
   ))
 }
 
-# Lower triangle of the correlations, names abbreviated; left out when large.
-correlation_lines <- function(fit, most = 12L) {
+# Lower triangle of the correlations, names abbreviated; `wanted` NULL: up to `most`
+# fixed effects.
+correlation_lines <- function(fit, wanted = NULL, symbolic = FALSE, most = 12L) {
   v <- vcov(fit)
   p <- nrow(v)
-  if (p < 2L) {
+  if (p < 2L || identical(wanted, FALSE)) {
     return(character())
   }
-  if (p > most) {
+  if (p > most && is.null(wanted)) {
     return(c("", paste0(
       "Correlation of Fixed Effects: not shown, ", p,
-      " of them; see cov2cor(vcov(fit))"
+      " of them; see print(x, correlation = TRUE) or cov2cor(vcov(fit))"
     )))
   }
-  r <- format(round(correlations(v, sqrt(diag(v))), 3L), nsmall = 3L)
+  r <- correlations(v, sqrt(diag(v)))
   names <- rownames(v)
+  if (symbolic) {
+    return(c("", "Correlation of Fixed Effects:", utils::capture.output(print(stats::symnum(r, abbr.colnames = FALSE)))))
+  }
+  r <- format(round(r, 3L), nsmall = 3L)
   dimnames(r) <- list(
     abbreviate(names, minlength = 11L), abbreviate(names, minlength = 6L)
   )
@@ -117,54 +123,46 @@ correlation_lines <- function(fit, most = 12L) {
   )
 }
 
-# The random-effects table: one row per standard deviation, correlations beside.
-# `show` picks among "Variance" and "Std.Dev.".
-varcorr_lines <- function(x, digits, show = "Std.Dev.") {
-  groups <- unlist(lapply(names(x), function(g) c(g, rep("", nrow(x[[g]]) - 1L))))
-  names <- unlist(lapply(x, rownames))
-  sd <- unlist(lapply(x, attr, "stddev"))
-  sigma <- attr(x, "sc")
-  values <- c(sd, sigma)
-  columns <- list(
-    Groups = c(groups, "Residual"), Name = c(names, "")
-  )
-  if ("Variance" %in% show) {
-    columns$Variance <- format(values^2, digits = digits)
+# What a summary of lme4's holds under its names, computed when asked for.
+lme4_pieces <- list(
+  methTitle = function(x) {
+    paste0("Linear mixed model fit by ", if (field(x$fit, "reml")) "REML" else "maximum likelihood ", tests_text(x))
+  },
+  objClass = function(x) "mixedlm",
+  devcomp = function(x) criterion_parts(x$fit),
+  isLmer = function(x) TRUE,
+  useScale = function(x) TRUE,
+  logLik = function(x) logLik(x$fit),
+  ngrps = function(x) ngrps(x$fit),
+  sigma = function(x) sigma(x$fit),
+  vcov = function(x) if (x$covariance == "model") vcov(x$fit) else vcov(x$fit, type = x$covariance),
+  varcor = function(x) VarCorr(x$fit),
+  AICtab = function(x) {
+    if (field(x$fit, "reml")) c(REML = field(x$fit, "criterion")) else information_table(x$fit)
+  },
+  call = function(x) field(x$fit, "call"),
+  residuals = function(x) {
+    stats::setNames(scaled_residuals(x$fit), row.names(field(x$fit, "frame")))
+  },
+  fitMsgs = function(x) character(),
+  optinfo = function(x) field(x$fit, "optinfo")
+)
+
+# Stored fields first; names may be cut as for any list.
+#' @export
+`$.summary.mixedlm` <- function(x, name) {
+  known <- c(names(x), names(lme4_pieces))
+  at <- pmatch(name, known)
+  if (is.na(at)) {
+    return(NULL)
   }
-  if ("Std.Dev." %in% show) {
-    columns$Std.Dev. <- format(values, digits = digits)
-  }
-  width <- max(vapply(x, function(m) if (isTRUE(attr(m, "uncorrelated"))) 0L else nrow(m) - 1L, 0L))
-  lines <- aligned_columns(columns, left = c("Groups", "Name"))
-  if (width > 0L) {
-    lines <- paste(lines, correlation_block(x, width, digits))
-  }
-  paste0(" ", lines)
+  x[[known[at]]]
 }
 
-correlation_block <- function(x, width, digits) {
-  decimals <- max(2L, digits - 2L)
-  rows <- do.call(rbind, lapply(unname(x), function(m) {
-    block <- matrix("", nrow(m), width)
-    r <- attr(m, "correlation")
-    correlated <- !isTRUE(attr(m, "uncorrelated"))
-    if (correlated && nrow(m) > 1L) {
-      below <- lower.tri(m)
-      text <- sprintf("%.*f", decimals, r[below])
-      block[cbind(row(m)[below], col(m)[below])] <- pad(text, max(nchar(text)), "right")
-    }
-    block
-  }))
-  rows <- rbind(rows, "")
-  cells <- rbind(c("Corr", rep("", width - 1L)), rows)
-  cells[] <- pad(cells, max(nchar(cells)), "left")
-  do.call(paste, lapply(seq_len(width), function(j) cells[, j]))
-}
-
-aligned_columns <- function(columns, left) {
-  text <- Map(function(name, value) {
-    all <- c(name, value)
-    pad(all, max(nchar(all, type = "chars")), "left")
-  }, names(columns), columns)
-  do.call(paste, unname(text))
+#' @export
+`[[.summary.mixedlm` <- function(x, i, ...) {
+  if (is_string(i) && !i %in% names(x) && i %in% names(lme4_pieces)) {
+    return(lme4_pieces[[i]](x))
+  }
+  .subset2(x, i)
 }

@@ -24,6 +24,14 @@
 #' @param vcov (`character(1)`) for `style = "lme4"`, which it implies: covariance of the fixed effects in the t tests,
 #'   `"model"` or a cluster-robust one, see [mixedlm-robust], with its own degrees of freedom (`ddf` does not apply).
 #' @param cluster for the robust covariances: what the clusters are, `NULL` for the outermost grouping factor.
+#' @param correlation (`logical(1)`) for `style = "lme4"`, whether the correlations of the fixed effects are printed; `NULL`:
+#'   up to 12 fixed effects. `print()` takes it too.
+#' @param x (`summary.mixedlm`) a summary.
+#' @param digits (`integer(1)`) significant digits of lme4's layout.
+#' @param symbolic.cor (`logical(1)`) whether correlations are printed as symbols, see [stats::symnum()].
+#' @param signif.stars (`logical(1)`) whether p-values have stars.
+#' @param ranef.comp (`character`) `"Variance"`, `"Std.Dev."` or both: what lme4's layout shows of the random effects.
+#' @param show.resids (`logical(1)`) whether lme4's layout shows the quantiles of the scaled residuals.
 #' @param ... not used.
 #'
 #' @details
@@ -35,7 +43,10 @@
 #'
 #' @return A list of class `summary.mixedlm`: `coefficients` (matrix, one row per
 #'   fixed effect), `varcomp` (data frame: label, estimate, std_error), `header`
-#'   (named, as printed), `title`, `alpha`, `compat`, `style`, `ddf`, `vcov`, and `fit`.
+#'   (named, as printed), `title`, `alpha`, `compat`, `style`, `ddf`, `covariance` (the type of covariance in the
+#'   tests), and `fit`. The names that a summary of `lmer()`'s has are answered too, with `$` and `[[`: `methTitle`,
+#'   `objClass`, `devcomp`, `isLmer`, `useScale`, `logLik`, `ngrps`, `sigma`, `vcov` (matrix), `varcor`, `AICtab`, `call`,
+#'   `residuals` (scaled), `fitMsgs`, `optinfo`.
 #'   `coef()` gives `coefficients`: `Estimate`, `Std. Error`, and `z value`, `Pr(>|z|)`
 #'   (`style = "statsmodels"`, `ddf = "normal"`) or `df`, `t value`, `Pr(>|t|)`, as lmerTest
 #'   has them, or `t value` alone (`ddf = "none"`). For `"Kenward-Roger"` the standard errors are
@@ -54,10 +65,11 @@ summary.mixedlm <- function(object, yname = NULL, xname_fe = NULL,
                             style = c("statsmodels", "lme4"),
                             ddf = c("Satterthwaite", "Kenward-Roger", "normal", "residual", "none"),
                             vcov = c("model", "CR0", "CR1", "CR1p", "CR1S", "CR2", "CR3"), cluster = NULL,
-                            ...) {
+                            correlation = NULL, ...) {
   if (...length()) {
     check_no_dots(substitute(list(...))[-1L], names(formals(summary.mixedlm)))
   }
+  check_optional_flag(correlation, "correlation")
   compat <- choose_one(compat, c("none", "statsmodels"), "compat")
   chosen <- c(ddf = !missing(ddf), vcov = !missing(vcov), cluster = !missing(cluster))
   style <- if (missing(style) && any(chosen)) "lme4" else choose_one(style, c("statsmodels", "lme4"), "style")
@@ -94,7 +106,8 @@ summary.mixedlm <- function(object, yname = NULL, xname_fe = NULL,
     varcomp_labels = check_names(xname_re, varcomp$label, "xname_re"),
     header = summary_header(object, yname),
     title = check_title(title), alpha = alpha, compat = compat, style = style,
-    ddf = basis$method %||% "normal", vcov = basis$type %||% "model", fit = object
+    ddf = basis$method %||% "normal", covariance = basis$type %||% "model",
+    correlation = correlation, fit = object
   ), class = "summary.mixedlm")
 }
 
@@ -188,11 +201,27 @@ summary_header <- function(fit, yname) {
 #' @export
 coef.summary.mixedlm <- function(object, ...) object$coefficients
 
+check_optional_flag <- function(value, argument) {
+  if (!is.null(value) && !is_flag(value)) {
+    abort("argument", paste0(
+      "`", argument, "` must be TRUE, FALSE or NULL; found ", describe(value), "."
+    ), argument = argument)
+  }
+}
+
+#' @rdname summary.mixedlm
 #' @export
 print.summary.mixedlm <- function(x, digits = max(3L, getOption("digits") - 3L),
-                                  ...) {
-  lines <- if (x$style == "lme4") lme4_lines(x, digits) else statsmodels_lines(x)
-  cat(lines, sep = "\n")
+                                  correlation = NULL, symbolic.cor = FALSE,
+                                  signif.stars = getOption("show.signif.stars"),
+                                  ranef.comp = c("Variance", "Std.Dev."),
+                                  show.resids = TRUE, ...) {
+  check_optional_flag(correlation, "correlation")
+  how <- list(
+    correlation = correlation %||% .subset2(x, "correlation"), symbolic = isTRUE(symbolic.cor),
+    stars = isTRUE(signif.stars), components = ranef.comp, residuals = isTRUE(show.resids)
+  )
+  cat(if (x$style == "lme4") lme4_lines(x, digits, how) else statsmodels_lines(x), sep = "\n")
   invisible(x)
 }
 

@@ -121,21 +121,6 @@ other_vcov <- function(fit, which, type, cluster) {
   if (robust) robust_cov(fit, type, cluster) else inference_basis(fit, "kenward-roger")$vcov
 }
 
-# One of `choices`; the first when `value` is the untouched default.
-choose_one <- function(value, choices, argument) {
-  if (identical(value, choices)) {
-    return(choices[1L])
-  }
-  if (is_string(value) && value %in% choices) {
-    return(value)
-  }
-  abort("argument", paste0(
-    "`", argument, "` must be one of ",
-    paste0("\"", choices, "\"", collapse = ", "), "; found ", describe(value),
-    "."
-  ), argument = argument)
-}
-
 # The elements of Psi that the model has: data frame with term, row, column and
 # `free`, the place in hessian_psi (NA: held).
 psi_elements <- function(fit) {

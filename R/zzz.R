@@ -2,7 +2,9 @@
 # or becomes loaded, so that its functions work on our fits whichever package
 # was attached first.
 
-lme4_generics <- c("getME", "isGLMM", "isLMM", "isNLMM", "isREML", "ngrps", "refit", "refitML")
+lme4_generics <- c(
+  "getME", "isGLMM", "isLMM", "isNLMM", "isREML", "ngrps", "rePCA", "refit", "refitML"
+)
 
 register_with_lme4 <- function(...) {
   theirs <- asNamespace("lme4")
@@ -23,4 +25,5 @@ register_with_lme4 <- function(...) {
   }
   setHook(packageEvent("lme4", "onLoad"), register_with_lme4)
   register_explained_variance()
+  register_slots()
 }

@@ -13,6 +13,11 @@ load_with_data <- function(path) {
   for (file in list.files(file.path(path, "data"), "[.]rda$", full.names = TRUE)) {
     load(file, envir = env)
   }
+  # attached by load_source(); its S4 generics (print, summary, update) would
+  # hide from roxygen2 that ours are S3 methods
+  if ("package:Matrix" %in% search()) {
+    detach("package:Matrix")
+  }
   env
 }
 roxygen2::roxygenise(".", load_code = load_with_data)

@@ -48,7 +48,8 @@ impl Named {
         }
     }
 
-    fn integers(&self, name: &'static str) -> Result<Option<&[i32]>> {
+    /// Integers, or `None`.
+    pub fn integers(&self, name: &'static str) -> Result<Option<&[i32]>> {
         match self.find(name) {
             None => Ok(None),
             Some(v) => v

@@ -10,17 +10,19 @@
 mod bootstrap;
 mod clusters;
 mod convert;
+mod deletion;
 mod results;
 mod session;
 
 use extendr_api::prelude::*;
+use mixedlm_core::conditional::conditional;
 use mixedlm_core::fit::{evaluate, fit, profile, variances};
 use mixedlm_core::inference::inference;
 use mixedlm_core::prediction::prediction;
 use mixedlm_core::profile::profiles;
 use mixedlm_core::robust::{robust, Adjustment, Extent};
 
-use clusters::{prediction_list, robust_list};
+use clusters::{conditional_list, prediction_list, robust_list};
 use convert::{Call, Held};
 use results::{evaluation_list, fit_list, inference_list, profile_list, profiles_list, variance_list};
 
@@ -110,6 +112,17 @@ fn rs_prediction(problem: List, options: List) -> List {
     })
 }
 
+/// The random effects given the fixed ones, and their uncertainty for the rows after the first `skip`.
+#[extendr]
+fn rs_conditional(problem: List, options: List, skip: i32) -> List {
+    respond(&problem, &options, |call, session| {
+        let design = &call.design;
+        let skip = usize::try_from(skip).map_err(|_| convert::wrong("skip", "a count"))?;
+        let result = session.run(|stop, _| conditional(design, &call.options, skip, stop))?;
+        Ok(conditional_list(design, result))
+    })
+}
+
 /// Convert, run, and say how it went.
 fn respond(
     problem: &List,
@@ -139,6 +152,7 @@ fn respond_with(
 extendr_module! {
     mod mixedlm;
     use bootstrap;
+    use deletion;
     fn rs_fit;
     fn rs_profile;
     fn rs_profiles;
@@ -147,4 +161,5 @@ extendr_module! {
     fn rs_inference;
     fn rs_robust;
     fn rs_prediction;
+    fn rs_conditional;
 }

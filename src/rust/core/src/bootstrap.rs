@@ -23,7 +23,7 @@ use crate::streams::Stream;
 use crate::verdict::Verdict;
 
 /// Other starts of a replicate that did not end inside.
-const LOOKS: Looks = Looks {
+pub(crate) const LOOKS: Looks = Looks {
     inside: 0,
     elsewhere: 3,
 };
@@ -223,7 +223,7 @@ pub fn bootstrap(
 }
 
 /// Memory divided among threads; fewer of them where a model does not fit into a share.
-fn share(design: &Design<'_>, options: &Options, stop: &AtomicBool) -> Result<(Options, usize)> {
+pub(crate) fn share(design: &Design<'_>, options: &Options, stop: &AtomicBool) -> Result<(Options, usize)> {
     let alone = Workers::new(1, stop)?;
     let mut threads = options.threads.max(1);
     loop {

@@ -2,7 +2,7 @@
 
 use crate::criterion::{Derivatives, Order, TermShape, Value};
 use crate::design::Design;
-use crate::engine::Engine;
+use crate::engine::{Engine, Frame};
 use crate::error::{Error, Result};
 use crate::linalg::{axpy, block_diagonal, identity, matmul, square_size, transpose};
 use crate::params::{congruence_map, invert_lower};
@@ -101,7 +101,11 @@ pub fn basis_to_engine(engine: &dyn Engine) -> Result<Vec<f64>> {
 
 /// Fixed effects of the kept columns at the last evaluation, in the user's units.
 pub fn fixed_effects(engine: &dyn Engine) -> Vec<f64> {
-    let (frame, beta) = (engine.frame(), &engine.root().beta);
+    fixed_effects_of(engine.frame(), &engine.root().beta)
+}
+
+/// Fixed effects of the kept columns in the user's units, from scaled ones.
+pub(crate) fn fixed_effects_of(frame: &Frame, beta: &[f64]) -> Vec<f64> {
     let scaling = &frame.scaling;
     let of = |(j, b): (&usize, &f64)| b * (scaling.y / scaling.x[*j]) + scaling.shift * scaling.constant[*j];
     frame.kept.iter().zip(beta).map(of).collect()
@@ -149,18 +153,7 @@ pub fn estimates(engine: &mut dyn Engine, lambda: &[Vec<f64>]) -> Result<Estimat
         .map(|l| congruence(l, &identity(square_size(l))))
         .collect();
     let per_unit = scaling.w * scaling.y * scaling.y;
-    let response = scaling.y * scaling.w.sqrt();
-    let modes = engine
-        .conditional_modes()?
-        .iter()
-        .zip(&units)
-        .map(|(b, u)| {
-            let q = square_size(u);
-            let mut b = matmul(u, b, q, q, b.len() / q);
-            b.iter_mut().for_each(|v| *v *= response);
-            b
-        })
-        .collect();
+    let modes = modes_in_user_units(engine)?;
     let beta_units: Vec<f64> = kept.iter().map(|j| scaling.y / scaling.x[*j]).collect();
     let derivatives = rescale(derivatives, engine.shapes(), &units, &map, per_unit, &beta_units)?;
     Ok(Estimates {
@@ -175,6 +168,27 @@ pub fn estimates(engine: &mut dyn Engine, lambda: &[Vec<f64>]) -> Result<Estimat
         derivatives,
         modes,
     })
+}
+
+/// Per term the conditional modes at the last evaluation, `q x levels`, in the user's units.
+///
+/// # Errors
+/// [`Error::Numerical`].
+pub fn modes_in_user_units(engine: &dyn Engine) -> Result<Vec<Vec<f64>>> {
+    let scaling = &engine.frame().scaling;
+    let response = scaling.y * scaling.w.sqrt();
+    let convert = |(b, u): (&Vec<f64>, &Vec<f64>)| {
+        let q = square_size(u);
+        let mut b = matmul(u, b, q, q, b.len() / q);
+        b.iter_mut().for_each(|v| *v *= response);
+        b
+    };
+    Ok(engine
+        .conditional_modes()?
+        .iter()
+        .zip(&units(engine))
+        .map(convert)
+        .collect())
 }
 
 /// Per term the conditional covariances relative to sigma^2, `q x q x levels`, in the user's units.

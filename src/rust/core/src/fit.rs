@@ -159,7 +159,8 @@ pub(crate) struct Found {
     pub certificate: Certificate,
     /// Per term Lambda, engine's units.
     pub lambda: Vec<Vec<f64>>,
-    evaluations: usize,
+    /// Evaluations of the criterion.
+    pub evaluations: usize,
 }
 
 impl Found {

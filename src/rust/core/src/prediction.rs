@@ -48,7 +48,51 @@ pub fn prediction(design: &Design<'_>, options: &Options, stop: &AtomicBool) -> 
     check_memory(design, engine.as_ref(), options.max_memory)?;
     let at = to_engine(engine.as_ref(), &start_lambda(design, options)?)?;
     engine.value(&at)?;
-    let rows = effect_rows(design, engine.frame())?;
+    let one = |all: &mut Prediction, row: &Errors<'_>| {
+        let square = |v: &[f64]| v.iter().map(|v| v * v).sum::<f64>();
+        all.fixed.push(square(row.own).sqrt() * row.unit);
+        all.random
+            .push((row.variance + square(row.response)).sqrt() * row.unit);
+        let sum: f64 = row
+            .own
+            .iter()
+            .zip(row.response)
+            .map(|(o, r)| (o - r).powi(2))
+            .sum();
+        all.both.push((row.variance + sum).sqrt() * row.unit);
+    };
+    let mut all = Prediction::default();
+    for part in for_each_row(design, engine.as_mut(), &workers, one)? {
+        all.fixed.extend(part.fixed);
+        all.random.extend(part.random);
+        all.both.extend(part.both);
+    }
+    Ok(all)
+}
+
+/// What the error of a row's prediction is made of, in scaled units.
+pub(crate) struct Errors<'a> {
+    /// `z'Pz`.
+    pub variance: f64,
+    /// `R^-T x`.
+    pub own: &'a [f64],
+    /// `R^-T K'z`.
+    pub response: &'a [f64],
+    /// What makes relative standard errors of scaled ones.
+    pub unit: f64,
+}
+
+/// Go over all rows in chunks, each with an accumulator of its own; the engine stands at the parameters.
+///
+/// # Errors
+/// [`crate::Error::InvalidInput`] (`"memory"`), [`crate::Error::Numerical`], [`crate::Error::Interrupted`].
+pub(crate) fn for_each_row<T: Default + Send>(
+    design: &Design<'_>,
+    engine: &mut dyn Engine,
+    workers: &Workers<'_>,
+    add: impl Fn(&mut T, &Errors<'_>) + Sync,
+) -> Result<Vec<T>> {
+    let rows = effect_rows(design, engine.frame(), 0)?;
     let variances = engine.row_variances(&rows)?;
     let responses = engine.responses_to_fixed()?;
     let job = Job {
@@ -63,18 +107,15 @@ pub fn prediction(design: &Design<'_>, options: &Options, stop: &AtomicBool) -> 
         .step_by(CHUNK)
         .map(|s| s..(s + CHUNK).min(rows.n))
         .collect();
-    let parts = workers.map(ranges, |range| Ok(job.run(range)))?;
-    let mut all = Prediction::default();
-    for part in parts {
-        all.fixed.extend(part.fixed);
-        all.random.extend(part.random);
-        all.both.extend(part.both);
-    }
-    Ok(all)
+    workers.map(ranges, |range| {
+        let mut all = T::default();
+        job.run(range, |row| add(&mut all, row));
+        Ok(all)
+    })
 }
 
 /// The rows with their columns of Z and the answer, and what each level answers to the fixed effects.
-fn check_memory(design: &Design<'_>, engine: &dyn Engine, limit: f64) -> Result<()> {
+pub(crate) fn check_memory(design: &Design<'_>, engine: &dyn Engine, limit: f64) -> Result<()> {
     let term = |t: &crate::design::Term<'_>| {
         let (q, levels) = (t.columns.len() as f64, design.factors[t.factor].levels as f64);
         q * (design.n() as f64 + 2.0 * levels * engine.frame().p() as f64)
@@ -87,15 +128,15 @@ fn check_memory(design: &Design<'_>, engine: &dyn Engine, limit: f64) -> Result<
     }
 }
 
-/// The columns of Z of all rows, in the engine's units.
-fn effect_rows<'a>(design: &Design<'a>, frame: &Frame) -> Result<EffectRows<'a>> {
-    let n = design.n();
+/// The columns of Z of the rows from `from` on, in the engine's units.
+pub(crate) fn effect_rows<'a>(design: &Design<'a>, frame: &Frame, from: usize) -> Result<EffectRows<'a>> {
+    let n = design.n() - from;
     let mut all = Vec::new();
     for (t, term) in design.terms.iter().enumerate() {
         let (whitener, scale) = (&frame.whitener[t], &frame.scaling.z[t]);
         let q = square_size(whitener);
         let mut z = reserved(n * q, "the rows that are predicted")?;
-        for row in 0..n {
+        for row in from..design.n() {
             let value = |j: usize| design.z_column(term.columns[j]).map_or(1.0, |z| z[row]) / scale[j];
             z.extend((0..q).map(|c| (c..q).map(|j| value(j) * whitener[c * q + j]).sum::<f64>()));
         }
@@ -103,7 +144,7 @@ fn effect_rows<'a>(design: &Design<'a>, frame: &Frame) -> Result<EffectRows<'a>>
     }
     Ok(EffectRows {
         z: all,
-        codes: design.factors.iter().map(|f| f.codes).collect(),
+        codes: design.factors.iter().map(|f| &f.codes[from..]).collect(),
         n,
     })
 }
@@ -119,11 +160,10 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    fn run(&self, range: Range<usize>) -> Prediction {
+    fn run(&self, range: Range<usize>, mut tell: impl FnMut(&Errors<'_>)) {
         let (p, scaling) = (self.frame.p(), &self.frame.scaling);
         let unit = 1.0 / scaling.w.sqrt();
         let (mut own, mut response) = (vec![0.0; p], vec![0.0; p]);
-        let mut out = Prediction::default();
         for row in range {
             own.fill(0.0);
             response.fill(0.0);
@@ -142,13 +182,12 @@ impl Job<'_> {
                     axpy(*z, &of_level[at..at + p], &mut response);
                 }
             }
-            let square = |v: &[f64]| v.iter().map(|v| v * v).sum::<f64>();
-            let variance = self.variances[row];
-            out.fixed.push(square(&own).sqrt() * unit);
-            out.random.push((variance + square(&response)).sqrt() * unit);
-            own.iter_mut().zip(&response).for_each(|(o, r)| *o -= r);
-            out.both.push((variance + square(&own)).sqrt() * unit);
+            tell(&Errors {
+                variance: self.variances[row],
+                own: &own,
+                response: &response,
+                unit,
+            });
         }
-        out
     }
 }

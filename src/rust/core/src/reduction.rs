@@ -5,6 +5,8 @@
 //! of the criterion needs of the group. What is orthogonal to `Z_i` does not depend on Psi of the innermost level and
 //! is passed on, as a triangle, to the group's ancestor, where the same happens again, and at last to the root.
 
+pub mod apart;
+
 use crate::covstruct::Structure;
 use crate::design::{Column, Design, Term};
 use crate::engine::Frame;
@@ -115,7 +117,18 @@ pub fn reduce(
         };
         workers.map(chunks.clone(), |range| Walk::run(&job, range, workers))?
     };
-    let (root, total) = assemble(design.p, &mut levels, pieces)?;
+    let triangles = assemble(design.p, &mut levels, pieces)?;
+    finish(design, (tree, levels, chunks), scaling, triangles, rank_tol)
+}
+
+/// From the kept rows and the triangles of the root and of all rows to a problem with independent columns.
+fn finish(
+    design: &Design<'_>,
+    (tree, levels, chunks): (Tree, Vec<LevelBlocks>, Vec<std::ops::Range<usize>>),
+    scaling: Scaling,
+    (root, total): (Vec<f64>, Vec<f64>),
+    rank_tol: f64,
+) -> Result<Reduced> {
     let w = orthonormal_columns(design, &gram(&levels, design.terms.len()));
     let mut reduced = Reduced {
         frame: Frame::new(design, (0..design.p).collect(), scaling),

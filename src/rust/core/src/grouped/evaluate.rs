@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::Grouped;
 use crate::criterion::Value;
 use crate::engine::Root;
-use crate::error::{Error, Result};
+use crate::error::{reserved, Error, Result};
 use crate::linalg::{dot, invert_upper, root_of_sum, solve_lower, TriangleAccumulator};
 use crate::parallel::Workers;
 use crate::reduction::Reduced;
@@ -29,31 +29,60 @@ fn split(mut rest: &mut [f64], ends: impl Iterator<Item = usize>) -> Vec<&mut [f
     parts
 }
 
+/// The workspace cut into chunks of outermost nodes.
+fn shares<'a>(
+    reduced: &Reduced,
+    white: &'a mut [Vec<f64>],
+    posterior: &'a mut [Vec<f64>],
+    chunks: &[Range<usize>],
+) -> Vec<Share<'a>> {
+    let mut shares: Vec<Share<'_>> = chunks
+        .iter()
+        .map(|range| Share {
+            range: range.clone(),
+            white: Vec::new(),
+            posterior: Vec::new(),
+        })
+        .collect();
+    for (depth, (white, posterior)) in white.iter_mut().zip(posterior).enumerate() {
+        let level = &reduced.levels[depth];
+        let end = |r: &Range<usize>| reduced.tree.below(r, depth).end;
+        let (ends, size) = (chunks.iter().map(end), level.q * level.q);
+        let parts = split(white, ends.clone().map(|e| level.start[e]));
+        let size = if posterior.is_empty() { 0 } else { size };
+        let posteriors = split(posterior, ends.map(|e| e * size));
+        for ((share, w), p) in shares.iter_mut().zip(parts).zip(posteriors) {
+            share.white.push(w);
+            share.posterior.push(p);
+        }
+    }
+    shares
+}
+
 impl Grouped<'_> {
+    /// Per outermost node the triangle of `[X y]` that it brings to the root at the factors `lambda`, without what is
+    /// orthogonal to all random effects: `(p+1) x (p+1)`, one after the other.
+    ///
+    /// # Errors
+    /// As [`crate::criterion::Criterion::value`]; [`Error::InvalidInput`] (`"memory"`).
+    pub fn node_triangles(&mut self, lambda: &[Vec<f64>]) -> Result<Vec<f64>> {
+        self.set_lambda(lambda)?;
+        let (reduced, d) = (&self.reduced, self.reduced.p() + 1);
+        let nodes = reduced.tree.levels[0].nodes();
+        let each: Vec<Range<usize>> = (0..nodes).map(|g| g..g + 1).collect();
+        let shares = shares(reduced, &mut self.white, &mut self.posterior, &each);
+        let (lambda, workers) = (&self.lambda, self.workers);
+        let triangles = workers.map(shares, |share| {
+            Ok(Up::run(reduced, lambda, share, workers)?.root.triangle().to_vec())
+        })?;
+        let mut all = reserved(nodes * d * d, "the triangles of all groups")?;
+        triangles.iter().for_each(|t| all.extend_from_slice(t));
+        Ok(all)
+    }
+
     pub(super) fn evaluate(&mut self) -> Result<Value> {
         let reduced = &self.reduced;
-        let mut shares: Vec<Share<'_>> = reduced
-            .chunks
-            .iter()
-            .map(|range| Share {
-                range: range.clone(),
-                white: Vec::new(),
-                posterior: Vec::new(),
-            })
-            .collect();
-        let workspace = self.white.iter_mut().zip(self.posterior.iter_mut());
-        for (depth, (white, posterior)) in workspace.enumerate() {
-            let level = &reduced.levels[depth];
-            let end = |r: &Range<usize>| reduced.tree.below(r, depth).end;
-            let (ends, size) = (reduced.chunks.iter().map(end), level.q * level.q);
-            let parts = split(white, ends.clone().map(|e| level.start[e]));
-            let size = if posterior.is_empty() { 0 } else { size };
-            let posteriors = split(posterior, ends.map(|e| e * size));
-            for ((share, w), p) in shares.iter_mut().zip(parts).zip(posteriors) {
-                share.white.push(w);
-                share.posterior.push(p);
-            }
-        }
+        let shares = shares(reduced, &mut self.white, &mut self.posterior, &reduced.chunks);
         let (lambda, workers) = (&self.lambda, self.workers);
         let pieces = workers.map(shares, |share| Up::run(reduced, lambda, share, workers))?;
         for (depth, sum) in self.incoming.iter_mut().enumerate() {
