@@ -66,6 +66,10 @@
 #' `fit$t_test(L, rhs)`, `fit$f_test(L, rhs)`, `fit$wald_test(L, rhs)` (`L` as in
 #' [linear_hypothesis()]) and `fit$wald_test_terms()`, with statsmodels' covariance of the fixed effects:
 #' z tests for the first, F with `df_resid` for the second, chi-square for the others.
+#' `fit$predict(exog)` gives the fixed effects' part for a design matrix or a data frame,
+#' `fit$get_distribution(exog, scale)` normal distributions around it (`$rvs()`, `$mean()`, ...; default
+#' those of the fit), `fit$loglike(params)`, `fit$score(params)`, `fit$hessian(params)` are [mixedlm_loglik()] and its kin,
+#' `fit$params_object` is [params_of()], and `fit$remove_data()` is [remove_data()].
 #'
 #' `bse_re` are statsmodels' numbers, which leave out the uncertainty of
 #' `scale`; the exact standard errors are in `summary(fit)$varcomp` and
@@ -374,5 +378,12 @@ computed_fields <- list(
   converged = function(fit) {
     field(fit, "optinfo")$verdict %in% c("optimum", "boundary")
   },
-  use_t = function(fit) FALSE
+  use_t = function(fit) FALSE,
+  params_object = function(fit) params_of(fit),
+  loglike = function(fit) function(...) mixedlm_loglik(fit, ...),
+  score = function(fit) function(...) mixedlm_score(fit, ...),
+  hessian = function(fit) function(...) mixedlm_hessian(fit, ...),
+  remove_data = function(fit) function() remove_data(fit),
+  predict = function(fit) function(...) statsmodels_predict(fit, ...),
+  get_distribution = function(fit) function(...) statsmodels_distribution(fit, ...)
 )
