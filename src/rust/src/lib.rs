@@ -10,6 +10,8 @@
 mod bootstrap;
 mod clusters;
 mod convert;
+mod desk;
+mod penalties;
 mod results;
 mod session;
 
@@ -139,6 +141,7 @@ fn respond_with(
 extendr_module! {
     mod mixedlm;
     use bootstrap;
+    use penalties;
     fn rs_fit;
     fn rs_profile;
     fn rs_profiles;

@@ -24,7 +24,7 @@
 //!
 //! [`design`] -> [`grouping`] -> [`scaling`], [`rank`], [`reader`] -> [`reduction`] -> [`grouped`], or [`crossed`] (each an [`engine::Engine`]) ->
 //! [`params`] -> [`em`], [`optimizer`] -> [`verdict`] -> [`multistart`] -> [`estimates`]; [`fit()`] goes all the way.
-//! At the estimates: [`mod@inference`], [`mod@robust`], [`mod@prediction`]; around them: [`mod@profile`]. [`streams`] -> [`simulate`], [`resample`] ->
+//! [`penalized`] puts penalties around an engine. At the estimates: [`mod@inference`], [`mod@robust`], [`mod@prediction`]; around them: [`mod@profile`]. [`streams`] -> [`simulate`], [`resample`] ->
 //! [`mod@bootstrap`] go the same way again with made-up data. [`memory`] looks ahead, [`parallel`] divides the work.
 
 // the pages of modules are for maintainers, who see private items
@@ -51,6 +51,7 @@ pub mod objective;
 pub mod optimizer;
 pub mod parallel;
 pub mod params;
+pub mod penalized;
 pub mod prediction;
 pub mod profile;
 pub mod rank;
