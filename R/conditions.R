@@ -31,6 +31,7 @@
 #' | `mixedlm_error_robust` | there are no independent clusters for a robust covariance, or `cluster` cannot be used |
 #' | `mixedlm_error_bootstrap` | [bootstrap()], or an interval from it, is not defined for the fit, or `FUN` cannot be used |
 #' | `mixedlm_error_profile` | an argument of [profile.mixedlm()] cannot be used, or `free` holds the parameter |
+#' | `mixedlm_error_penalty` | a penalty or its weights cannot be used, or something is not defined for a penalised fit, see [mixedlm-penalised] |
 #' | `mixedlm_error_object` | something that is not a fit, or a damaged one |
 #' | `mixedlm_warning_flat`, `_saddle`, `_maxit` | the fit ended with that verdict, see [mixedlm-object] |
 #' | `mixedlm_warning_nobs` | fits of different numbers of observations are compared |

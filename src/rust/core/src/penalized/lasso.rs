@@ -19,6 +19,9 @@ use crate::linalg::{axpy, cholesky_in_place, dot, solve_lower};
 /// Relative to the largest slope at zero, by how much a condition may be missed.
 const SLACK: f64 = 1e-12;
 
+/// Relative to it, a weight that keeps a coefficient at zero whatever the others are.
+const HUGE: f64 = 1e12;
+
 /// Weights of a penalty that is a sum over coefficients, in units of `-2 l`: `l1_j |beta_j| + l2_j beta_j^2`.
 #[derive(Debug, Clone)]
 pub struct Weights {
@@ -124,10 +127,12 @@ impl Search {
             .collect();
         let pull = quadratic.times(&quadratic.centre);
         let c: Vec<f64> = pull.iter().zip(&scale).map(|(v, s)| v / s).collect();
-        let l1: Vec<f64> = weights.l1.iter().zip(&scale).map(|(v, s)| v / s).collect();
+        let largest = c.iter().fold(0.0f64, |a, v| a.max(v.abs()));
+        // beyond any slope there can be a weight is as good as infinite
+        let most = largest.max(f64::MIN_POSITIVE) * HUGE;
+        let l1: Vec<f64> = weights.l1.iter().zip(&scale).map(|(v, s)| (v / s).min(most)).collect();
         let x: Vec<f64> = warm.iter().zip(&scale).map(|(v, s)| v * s).collect();
         let sign = x.iter().zip(&l1).map(|(x, l)| sign_of(*x, *l)).collect();
-        let largest = c.iter().chain(&l1).fold(0.0f64, |a, v| a.max(v.abs()));
         Ok(Search {
             p,
             q,
