@@ -46,7 +46,8 @@
 #'
 #' @return A fit of class `mixedlm_regularized` and `mixedlm`, with the field `regularized`: `alpha` and `l1_ratio` as
 #'   weighted, `active` (names of the coefficients that are not zero), `covariance`, `objective`,
-#'   and `kkt`, by how much the conditions of the minimum are missed, relative to `alpha` and the largest slope at zero.
+#'   and `kkt`, by how much the conditions of the minimum are missed, relative to `alpha` or, where that is next to nothing, to
+#'   the slopes elsewhere.
 #' @section Errors: `mixedlm_error_penalty` for weights that cannot be used; `mixedlm_error_argument`.
 #' @references
 #' Tibshirani R (1996). Regression shrinkage and selection via the lasso. *Journal of the Royal Statistical Society B*
@@ -290,7 +291,9 @@ joint_regularized <- function(fit, weights) {
   beta <- field(out, "fe_params")[own]
   slope <- slope + 2 * weights$l2[own] * beta
   missed <- ifelse(beta == 0, pmax(0, abs(slope) - l1), abs(slope + l1 * sign(beta)))
-  gap <- if (length(own)) max(missed / pmax(l1, abs(slope), 1e-8 * length(field(fit, "y")))) else 0
+  # without a weight, relative to the slope one standard error away
+  curvature <- 2 * diag(coefficient_quadratic(fit)$a)
+  gap <- if (length(own)) max(missed / pmax(l1, sqrt(curvature))) else 0
   as_regularized(out, weights, "estimated", field(out, "criterion") + 2 * value, gap)
 }
 
