@@ -116,8 +116,7 @@ df.residual.mixedlm <- function(object, ...) {
 
 # Fixed effects, free variance parameters, and the residual variance.
 n_parameters <- function(fit) {
-  estimated <- sum(diag(field(fit, "vcov_unscaled")) != 0)
-  estimated + sum(!is.na(psi_elements(fit)$free)) + 1L
+  n_estimated(fit) + sum(!is.na(psi_elements(fit)$free)) + 1L
 }
 
 #' @rdname mixedlm-accessors

@@ -71,6 +71,7 @@ ranova_methods <- c("chibar", "exact", "simulated", "naive")
 #' @export
 ranova.mixedlm <- function(model, method = c("chibar", "exact", "simulated", "naive"), nsim = NULL,
                            seed = NULL, reduce.terms = TRUE, ...) {
+  refuse_penalised(model, "A test of random effects")
   if (...length()) {
     check_no_dots(substitute(list(...))[-1L], names(formals(ranova.mixedlm)))
   }
