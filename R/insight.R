@@ -55,13 +55,6 @@ plain_bars <- function(bar) {
   unlist(lapply(groups, function(g) lapply(parts, function(e) call("|", e, g))))
 }
 
-# 1 + x of (1 + x || g): one term each.
-split_double <- function(lhs) {
-  tt <- stats::terms(stats::as.formula(call("~", lhs)))
-  labels <- lapply(attr(tt, "term.labels"), function(label) call("+", 0, str2lang(label)))
-  c(if (attr(tt, "intercept")) 1, labels)
-}
-
 # a/b -> b:a, a, as lme4 expands it.
 nested_factors <- function(g) {
   g <- strip_parens(g)
