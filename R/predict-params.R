@@ -38,7 +38,11 @@ check_newparams <- function(fit, newparams) {
     !all(names(newparams) %in% known) || anyDuplicated(names(newparams))) {
     newparams_error(
       "`newparams` must be a list with elements named `beta`, `theta` or `sigma`, not ",
-      if (is.list(newparams) && length(names(newparams))) paste0("one with the names ", quote_names(names(newparams))) else describe(newparams), "."
+      if (is.list(newparams) && length(names(newparams))) {
+        paste0("one with the names ", quote_names(names(newparams)))
+      } else {
+        describe(newparams)
+      }, "."
     )
   }
   size <- c(beta = length(field(fit, "fe_params")), theta = length(packed_theta(fit)), sigma = 1L)
@@ -46,7 +50,8 @@ check_newparams <- function(fit, newparams) {
     value <- newparams[[name]]
     if (!is.numeric(value) || is.object(value) || length(value) != size[[name]] || !all(is.finite(value))) {
       newparams_error(
-        "`newparams$", name, "` must have ", size[[name]], " finite number", if (size[[name]] != 1L) "s", ", not be ", describe(value), "."
+        "`newparams$", name, "` must have ", size[[name]], " finite number", if (size[[name]] != 1L) "s",
+        ", not be ", describe(value), "."
       )
     }
   }
