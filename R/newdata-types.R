@@ -28,8 +28,7 @@ like_fitted <- function(v, reference, name, argument = "newdata") {
     if (NCOL(v) != NCOL(reference)) {
       wrong(paste("a matrix of", NCOL(reference), "columns"))
     }
-    total <- sum(v)
-    if (!is.finite(total) && any(is.infinite(v))) {
+    if (is.double(v) && !is.finite(sum(v)) && any(is.infinite(v))) {
       abort("infinite", paste0(
         "The variable ", quote_names(name), " has infinite values in `", argument, "`."
       ), argument = argument, variable = name)

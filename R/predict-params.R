@@ -28,3 +28,50 @@ with_newparams <- function(fit, newparams) {
   out$fitted <- fitted
   structure(out, class = class(fit))
 }
+
+check_newparams <- function(fit, newparams) {
+  known <- c("beta", "theta", "sigma")
+  if (!is.list(newparams) || is.object(newparams) || is.null(names(newparams)) ||
+    !all(names(newparams) %in% known) || anyDuplicated(names(newparams))) {
+    newparams_error(
+      "`newparams` must be a list with elements named `beta`, `theta` or `sigma`, not ",
+      if (is.list(newparams) && length(names(newparams))) {
+        paste0("one with the names ", quote_names(names(newparams)))
+      } else {
+        describe(newparams)
+      }, "."
+    )
+  }
+  size <- c(beta = length(field(fit, "fe_params")), theta = length(packed_theta(fit)), sigma = 1L)
+  for (name in names(newparams)) {
+    value <- newparams[[name]]
+    if (!is.numeric(value) || is.object(value) || length(value) != size[[name]] || !all(is.finite(value))) {
+      newparams_error(
+        "`newparams$", name, "` must have ", size[[name]], " finite number", if (size[[name]] != 1L) "s",
+        ", not be ", describe(value), "."
+      )
+    }
+  }
+  if (!is.null(newparams$sigma) && newparams$sigma <= 0) {
+    newparams_error("`newparams$sigma` must be positive.")
+  }
+}
+
+# The relative Cholesky factors from their elements in the order of getME(fit, "theta").
+unpacked_theta <- function(fit, theta) {
+  out <- field(fit, "theta")
+  from <- 0L
+  for (k in term_order(fit)) {
+    q <- nrow(as.matrix(out[[k]]))
+    size <- packed_length(field(fit, "random")[[k]])
+    own <- theta[from + seq_len(size)]
+    value <- matrix(0, q, q)
+    switch(field(fit, "random")[[k]]$structure,
+      unstructured = value[lower.tri(value, diag = TRUE)] <- own,
+      diag(value) <- own
+    )
+    out[[k]] <- value
+    from <- from + size
+  }
+  out
+}

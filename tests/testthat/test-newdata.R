@@ -164,6 +164,8 @@ test_that("what newdata lacks, or has in another type, is named", {
     e <- expect_error(predict(fit, transform(d, x = value)), class = "mixedlm_error_infinite")
     expect_identical(e$variable, "x")
   }
+  whole <- mixedlm(y ~ k + (1 | g), d)
+  expect_silent(predict(whole, data.frame(k = rep(2000000000L, 2L), g = "g01")))
   expect_true(is.na(predict(fit, transform(d[1, ], x = NaN))))
   expect_true(is.na(predict(fit, transform(d[1, ], x = NA))))
   expect_true(is.na(predict(fit, transform(d[1, ], f = NA))))

@@ -46,6 +46,8 @@ test_that("with many groups bootstrap intervals are close to the normal ones; he
   d$y <- d$x + rnorm(150)[d$g] + rnorm(600)
   fit <- mixedlm(y ~ x + (1 | g), d)
   new <- data.frame(x = c(0, 2, NA), g = c(3, 500, 1))
+  first <- predict(fit, new[3:1, ], interval = "confidence", allow.new.levels = TRUE, nsim = 5, seed = 3)
+  expect_identical(unname(is.na(first[, "lwr"])), c(TRUE, FALSE, FALSE))
   normal <- predict(fit, new, interval = "confidence", allow.new.levels = TRUE)
   drawn <- predict(fit, new, interval = "confidence", allow.new.levels = TRUE, nsim = 400, seed = 3)
   width <- function(m) (m[, "upr"] - m[, "lwr"])[1:2]
