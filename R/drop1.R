@@ -13,7 +13,7 @@
 #'   tests. Both by ML; a REML fit is fitted again, with a message. `"F"`: F tests
 #'   within the fit as it is.
 #' @param k (`numeric(1)`) the penalty per parameter: 2 for AIC, `log(nobs(object))` for BIC.
-#' @param trace (`logical(1)`) accepted for lme4's sake; nothing is traced.
+#' @param trace (`logical(1)`) lme4's argument; only `FALSE`, nothing is traced.
 #' @param ddf,vcov,cluster for `test = "F"`, as for [anova.mixedlm()].
 #' @param ... not used.
 #' @return A data frame of class `anova`. `npar` (parameters that go), `AIC`, and for
@@ -38,6 +38,9 @@ drop1.mixedlm <- function(object, scope, scale = 0, test = c("none", "Chisq", "F
   test <- choose_one(test, c("none", "Chisq", "F"), "test")
   if (!is_number(k) || k < 0) {
     abort("argument", paste0("`k` must be a number that is not negative; found ", describe(k), "."), argument = "k")
+  }
+  if (!identical(trace, FALSE)) {
+    abort("argument", paste0("`trace` can only be FALSE, nothing is traced; found ", describe(trace), "."), argument = "trace")
   }
   check_ddf(ddf)
   scope <- drop_scope(object, if (!missing(scope)) scope)

@@ -70,7 +70,7 @@
 vcov.mixedlm <- function(object, which = c("fixed", "varcomp", "all"),
                          type = c("model", "Kenward-Roger", "CR0", "CR1", "CR1p", "CR1S", "CR2", "CR3"),
                          cluster = NULL, scale = c("variance", "sdcor", "log"),
-                         sigm = NULL, ...) {
+                         ..., sigm = NULL) {
   check_vcov_dots(substitute(list(...))[-1L])
   which <- choose_one(which, c("fixed", "varcomp", "all"), "which")
   scale <- choose_one(scale, varcomp_scales, "scale")
