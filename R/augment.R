@@ -34,10 +34,11 @@ row_columns <- function(fit) {
   for (name in names(influence_columns)) {
     out[[name]] <- influence_of_rows(fit, influence_columns[[name]])
   }
-  out$.fixed <- fixed_part(fit)
+  out$.fixed <- population_values(fit)
   out$.mu <- mu
   out$.offset <- field(fit, "offset") %||% rep(0, length(y))
-  out$.sqrtXwt <- out$.sqrtrwt <- sqrt(weights)
+  out$.sqrtXwt <- sqrt(weights)
+  out$.sqrtrwt <- sqrt(weights)
   out$.weights <- weights
   out$.wtres <- out$.resid * sqrt(weights)
   out
@@ -57,7 +58,7 @@ influence_of_rows <- function(fit, generic) {
 }
 
 # Fitted values without random effects.
-fixed_part <- function(fit) {
+population_values <- function(fit) {
   design <- fixed_design(fit)
   drop(unname(design$x[, design$kept, drop = FALSE] %*% field(fit, "fe_params"))) +
     (field(fit, "offset") %||% 0)

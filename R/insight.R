@@ -50,13 +50,13 @@ plain_bars <- function(bar) {
     bar <- bar[[2L]]
   }
   lhs <- bar[[2L]]
-  parts <- if (call_name(bar) == "||") split_double(lhs) else list(lhs)
+  parts <- if (call_name(bar) == "||") double_bar_parts(lhs) else list(lhs)
   groups <- nested_factors(bar[[3L]])
   unlist(lapply(groups, function(g) lapply(parts, function(e) call("|", e, g))))
 }
 
 # 1 + x of (1 + x || g): one term each.
-split_double <- function(lhs) {
+double_bar_parts <- function(lhs) {
   tt <- stats::terms(stats::as.formula(call("~", lhs)))
   labels <- lapply(attr(tt, "term.labels"), function(label) call("+", 0, str2lang(label)))
   c(if (attr(tt, "intercept")) 1, labels)
