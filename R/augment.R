@@ -34,7 +34,7 @@ row_columns <- function(fit) {
   for (name in names(influence_columns)) {
     out[[name]] <- influence_of_rows(fit, influence_columns[[name]])
   }
-  out$.fixed <- population_values(fit)
+  out$.fixed <- population_fitted(fit)
   out$.mu <- mu
   out$.offset <- field(fit, "offset") %||% rep(0, length(y))
   out$.sqrtXwt <- sqrt(weights)
@@ -58,7 +58,7 @@ influence_of_rows <- function(fit, generic) {
 }
 
 # Fitted values without random effects.
-population_values <- function(fit) {
+population_fitted <- function(fit) {
   design <- fixed_design(fit)
   drop(unname(design$x[, design$kept, drop = FALSE] %*% field(fit, "fe_params"))) +
     (field(fit, "offset") %||% 0)

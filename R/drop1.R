@@ -13,6 +13,7 @@
 #'   tests. Both by ML; a REML fit is fitted again, with a message. `"F"`: F tests
 #'   within the fit as it is.
 #' @param k (`numeric(1)`) the penalty per parameter: 2 for AIC, `log(nobs(object))` for BIC.
+#' @param trace (`logical(1)`) accepted for lme4's sake; nothing is traced.
 #' @param ddf,vcov,cluster for `test = "F"`, as for [anova.mixedlm()].
 #' @param ... not used.
 #' @return A data frame of class `anova`. `npar` (parameters that go), `AIC`, and for
@@ -27,6 +28,7 @@
 #' drop1(fit, test = "Chisq")
 #' drop1(fit, test = "F")
 drop1.mixedlm <- function(object, scope, scale = 0, test = c("none", "Chisq", "F"), k = 2,
+                          trace = FALSE,
                           ddf = c("Satterthwaite", "Kenward-Roger", "normal", "residual", "none"),
                           vcov = c("model", "CR0", "CR1", "CR1p", "CR1S", "CR2", "CR3"), cluster = NULL,
                           ...) {

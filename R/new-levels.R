@@ -109,7 +109,7 @@ match_pairs <- function(a, b) {
 }
 
 # New and unknown levels where they are not allowed.
-check_levels <- function(fit, found, argument) {
+check_known_levels <- function(fit, found, argument) {
   for (f in which(lengths(found$factors) > 0L)) {
     factor <- field(fit, "factors")[[f]]
     of <- found$factors[[f]]

@@ -5,7 +5,7 @@
 #   n, rows         their number and names
 #   na.action       which rows of newdata were left out, or NULL
 #   x               n x (all columns of the fit), or NULL with fixed = FALSE
-#   offset          n doubles, or 0
+#   offset          n doubles, or 0; or NULL with fixed = FALSE
 #   terms           per random term list(keep, factor, z): columns that count and their
 #                   values, a vector (or 1) for each column of the term
 #   factors         per factor list(codes, levels): codes beyond the levels of the fit for
@@ -22,7 +22,9 @@ prediction_rows <- function(fit, newdata = NULL, keep = re_form_columns(fit), fi
       n = length(field(fit, "y")), columns = own[needed$all], na.action = field(fit, "na.action"),
       rows = attr(own, "row.names")
     )
-    found$offset <- field(fit, "offset") %||% 0
+    if (fixed) {
+      found$offset <- field(fit, "offset") %||% 0
+    }
   } else {
     found <- newdata_columns(fit, newdata, needed, na.action, argument)
     if (fixed) {
@@ -31,7 +33,7 @@ prediction_rows <- function(fit, newdata = NULL, keep = re_form_columns(fit), fi
   }
   found$factors <- matched_factors(fit, keep, found$columns, is.null(newdata), found$n)
   if (!allow.new.levels) {
-    check_levels(fit, found, argument)
+    check_known_levels(fit, found, argument)
   }
   for (name in needed$design) {
     if (!is.null(newdata)) {
@@ -41,38 +43,78 @@ prediction_rows <- function(fit, newdata = NULL, keep = re_form_columns(fit), fi
       found$columns[[name]] <- factor(found$columns[[name]])
     }
   }
+  for (name in needed$idle) {
+    reference <- .subset2(field(fit, "frame"), name)
+    some <- like_fitted(head_of(reference), reference, name)
+    found$columns[[name]] <- if (is.matrix(some)) some[rep.int(1L, found$n), , drop = FALSE] else rep(some, found$n)
+  }
   if (fixed || needed$x) {
-    tt <- stats::delete.response(field(fit, "terms"))
+    tt <- predictor_terms(fit)
     found$x <- columns_matrix(tt, found$columns, found$n, field(fit, "contrasts"))
   }
   found$terms <- lapply(seq_along(keep), function(k) effect_columns(fit, k, keep[[k]], found, allow.new.levels, argument))
   found
 }
 
-# Names of the variables: of the whole; those that make columns; whether X is
-# needed for the columns of a random term.
+# Names of the variables: `all` that are asked for; those that make columns (`design`);
+# those that make columns which do not count, for which any value will do (`idle`);
+# whether X is needed for the columns of a random term (`x`).
 needed_variables <- function(fit, keep, fixed, response) {
   random <- field(fit, "random")
-  frame <- field(fit, "frame")
-  used <- which(lengths(keep) > 0L)
-  shares_x <- any(vapply(random[used], function(term) any(term$x_columns > 0L), NA))
-  design <- if (fixed || shares_x) names(attr(stats::delete.response(field(fit, "terms")), "dataClasses"))
+  in_x <- names(attr(predictor_terms(fit), "dataClasses"))
+  design <- if (fixed) in_x
+  all <- design
   groups <- list()
-  for (k in used) {
-    if (is.null(random[[k]]$x_columns)) {
-      design <- c(design, names(attr(random[[k]]$lhs_terms, "dataClasses")))
-    }
+  shares_x <- FALSE
+  for (k in which(lengths(keep) > 0L)) {
     how <- grouping_of(fit, k)
-    groups <- c(groups, how$inner, how$group)
-    design <- setdiff(design, how$ranked)
-    groups <- c(groups, lapply(how$ranked, as.name))
+    groups <- c(groups, how$inner, how$group, lapply(how$ranked, as.name))
+    if (only_ones(random[[k]], keep[[k]])) {
+      next
+    }
+    shares_x <- shares_x || any(random[[k]]$x_columns > 0L)
+    all <- c(all, setdiff(counting_variables(fit, k, keep[[k]]), how$ranked))
+    design <- c(design, setdiff(names(attr(random[[k]]$lhs_terms, "dataClasses")), how$ranked))
+  }
+  if (shares_x) {
+    design <- c(design, in_x)
   }
   parts <- unlist(lapply(groups, group_parts), recursive = FALSE)
   own <- vapply(parts, var_name, "")
   list(
-    all = unique(c(if (response) names(frame)[1L], design, own)), design = unique(design),
-    x = shares_x
+    all = unique(c(if (response) names(field(fit, "frame"))[1L], all, own)),
+    design = setdiff(design, setdiff(design, all)), idle = setdiff(design, all), x = shares_x
   )
+}
+
+# Whether the columns of a term that count are the intercept alone.
+only_ones <- function(term, keep) {
+  all(term$columns[keep] == "(Intercept)") && !identical(term$kind, "vc") ||
+    !is.null(term$x_columns) && all(term$x_columns[keep] == 0L)
+}
+
+# The variables that the columns of a term are made of, of those that count.
+counting_variables <- function(fit, k, keep) {
+  term <- field(fit, "random")[[k]]
+  tt <- term$lhs_terms
+  names <- names(attr(tt, "dataClasses"))
+  if (length(keep) == length(term$columns)) {
+    return(names)
+  }
+  frame <- field(fit, "frame")
+  one <- lapply(names, function(name) like_fitted(head_of(.subset2(frame, name)), .subset2(frame, name), name))
+  assign <- attr(columns_matrix(tt, stats::setNames(one, names), 1L, term$contrasts), "assign")
+  labels <- attr(tt, "term.labels")[unique(assign[keep])]
+  used <- attr(tt, "factors")[, labels, drop = FALSE]
+  names[rowSums(used > 0) > 0]
+}
+
+# The terms of the fixed effects without the response.
+predictor_terms <- function(fit) {
+  tt <- stats::delete.response(field(fit, "terms"))
+  names <- vapply(as.list(attr(tt, "variables"))[-1L], var_name, "")
+  attr(tt, "dataClasses") <- attr(tt, "dataClasses")[names]
+  tt
 }
 
 # How the rows of a term are grouped: `group`, crossed with `inner`; and the names
@@ -243,96 +285,13 @@ call_value <- function(fit, found, name, argument) {
 }
 
 newdata_offset <- function(fit, found, argument) {
-  tt <- stats::delete.response(field(fit, "terms"))
+  tt <- predictor_terms(fit)
   names <- names(attr(tt, "dataClasses"))
   total <- call_value(fit, found, "offset", argument) %||% 0
   for (j in attr(tt, "offset")) {
     total <- total + as.double(found$columns[[names[j]]])
   }
   total
-}
-
-# --- types and levels ----------------------------------------------------------
-
-# A variable of a design as it was in the fit: factors with the fit's levels.
-like_fitted <- function(v, reference, name, argument = "newdata") {
-  wrong <- function(expected) {
-    newdata_error(
-      argument, "The variable ", quote_names(name), " must be ", expected, ", as in the fit; in `", argument,
-      "` it is ", if (is.factor(v)) "a factor" else describe(v), ".", variable = name
-    )
-  }
-  if (is.logical(v) && !is.logical(reference) && all(is.na(v))) {
-    v <- rep(reference[NA_integer_], length(v))
-  }
-  if (is.factor(reference) || is.character(reference)) {
-    if (!(is.factor(v) || is.character(v))) {
-      wrong(if (is.factor(reference)) "a factor" else "a factor or strings")
-    }
-    return(fitted_levels(v, reference, name, argument))
-  }
-  if (is.logical(reference)) {
-    return(if (is.logical(v)) v else wrong("logical"))
-  }
-  if (is.numeric(reference)) {
-    if (!is.numeric(v) || is.factor(v)) {
-      wrong("numeric")
-    }
-    if (NCOL(v) != NCOL(reference)) {
-      wrong(paste("a matrix of", NCOL(reference), "columns"))
-    }
-    total <- sum(v)
-    if (!is.finite(total) && any(is.infinite(v))) {
-      abort("infinite", paste0(
-        "The variable ", quote_names(name), " has infinite values in `", argument, "`."
-      ), argument = argument, variable = name)
-    }
-  }
-  v
-}
-
-fitted_levels <- function(v, reference, name, argument) {
-  known <- if (is.factor(reference)) levels(reference) else sort(unique(reference))
-  if (is.factor(v)) {
-    if (!identical(levels(v), known)) {
-      code <- match(levels(v), known)
-      unknown <- levels(v)[is.na(code) & tabulate(v, nlevels(v)) > 0L]
-      v <- code[v]
-    } else {
-      unknown <- NULL
-      v <- as.integer(v)
-    }
-  } else {
-    code <- match(v, known)
-    unknown <- unique(v[is.na(code) & !is.na(v)])
-    v <- code
-  }
-  if (length(unknown)) {
-    abort("new_levels", paste0(
-      "The factor ", quote_names(name), " has the level ", quote_names(unknown), " in `", argument,
-      "`, which it had not in the fit; its levels are ", quote_names(known), "."
-    ), argument = argument, variable = name, levels = unknown)
-  }
-  out <- structure(v, levels = known, class = if (is.ordered(reference)) c("ordered", "factor") else "factor")
-  attr(out, "contrasts") <- attr(reference, "contrasts")
-  out
-}
-
-# The columns that terms make of variables which have the fit's levels.
-columns_matrix <- function(tt, columns, n, contrasts) {
-  names <- names(attr(tt, "dataClasses"))
-  if (!length(attr(tt, "term.labels"))) {
-    intercept <- attr(tt, "intercept")
-    return(matrix(1, n, intercept, dimnames = list(NULL, if (intercept) "(Intercept)")))
-  }
-  default <- getOption("contrasts")
-  columns <- columns[names]
-  for (name in names) {
-    if (is.factor(columns[[name]]) || is.logical(columns[[name]])) {
-      columns[[name]] <- set_contrasts(columns[[name]], contrasts[[name]], default)
-    }
-  }
-  stats::model.matrix.default(tt, structure(columns, names = names, class = "data.frame", terms = tt))
 }
 
 # --- random terms ----------------------------------------------------------------
@@ -345,6 +304,10 @@ effect_columns <- function(fit, k, keep, found, allow.new.levels, argument) {
     return(out)
   }
   q <- length(term$columns)
+  if (only_ones(term, keep)) {
+    out$z <- rep(list(1), q)
+    return(out)
+  }
   if (!is.null(term$x_columns)) {
     out$z <- lapply(term$x_columns, function(j) if (j == 0L) 1 else found$x[, j])
     return(out)
@@ -354,7 +317,7 @@ effect_columns <- function(fit, k, keep, found, allow.new.levels, argument) {
   for (name in ranked) {
     columns[[name]] <- rank_new(fit, k, name, found, allow.new.levels, argument)
   }
-  z <- columns_matrix(term$lhs_terms, columns, found$n, if (!length(ranked)) NULL)
+  z <- columns_matrix(term$lhs_terms, columns, found$n, term$contrasts)
   # of a component only the columns that some row of the fit uses
   if (length(ranked)) {
     z <- z[, term$columns, drop = FALSE]

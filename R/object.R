@@ -11,7 +11,7 @@
 #' |---|---|
 #' | `call`, `formula`, `parsed` | the call; the formula as given; the model as it was understood |
 #' | `frame`, `terms`, `assign`, `contrasts`, `xlevels`, `na.action` | model frame (one row per row used); `terms` of the fixed effects; and what is needed to rebuild their design |
-#' | `random` | list, one element per random-effects term: `kind` (`"re"` or `"vc"`), `name`, `group`, `columns`, `structure`, `n_levels`, `factor` (index into `factors`), `x_columns` (where the columns are in the fixed-effects design, or `NULL`), `lhs_terms`, `free` (mask of the elements of the factor that are estimated, or `NULL` for all), `role` (`"cov_re"`, `"vcomp"` or `"other"`), `bar` (index into `parsed$bars`) |
+#' | `random` | list, one element per random-effects term: `kind` (`"re"` or `"vc"`), `name`, `group`, `columns`, `structure`, `n_levels`, `factor` (index into `factors`), `x_columns` (where the columns are in the fixed-effects design, or `NULL`), `lhs_terms`, `contrasts` (of the factors in a design of its own), `free` (mask of the elements of the factor that are estimated, or `NULL` for all), `role` (`"cov_re"`, `"vcomp"` or `"other"`), `bar` (index into `parsed$bars`) |
 #' | `factors` | list, one element per grouping factor: `name`, `levels`, `codes` (integer, one per row) |
 #' | `columns` | names of all columns of the fixed-effects design |
 #' | `fe_params` | named estimates of the fixed effects, aliased columns left out |
@@ -66,6 +66,10 @@
 #' `fit$t_test(L, rhs)`, `fit$f_test(L, rhs)`, `fit$wald_test(L, rhs)` (`L` as in
 #' [linear_hypothesis()]) and `fit$wald_test_terms()`, with statsmodels' covariance of the fixed effects:
 #' z tests for the first, F with `df_resid` for the second, chi-square for the others.
+#' `fit$predict(exog)` gives the fixed effects' part for a design matrix or a data frame,
+#' `fit$get_distribution(exog, scale)` normal distributions around it (`$rvs()`, `$mean()`, ...; default
+#' those of the fit), `fit$loglike(params)`, `fit$score(params)`, `fit$hessian(params)` are [mixedlm_loglik()] and its kin,
+#' `fit$params_object` is [params_of()], and `fit$remove_data()` is [remove_data()].
 #'
 #' `bse_re` are statsmodels' numbers, which leave out the uncertainty of
 #' `scale`; the exact standard errors are in `summary(fit)$varcomp` and
@@ -199,7 +203,7 @@ random_terms <- function(design, outer) {
       columns = term$columns, structure = term$structure,
       n_levels = length(f$levels), factor = term$factor, role = role,
       free = term$free, x_columns = term$x_columns, lhs_terms = term$lhs_terms,
-      bar = term$bar
+      bar = term$bar, contrasts = term$contrasts
     )
   })
 }
@@ -374,5 +378,12 @@ computed_fields <- list(
   converged = function(fit) {
     field(fit, "optinfo")$verdict %in% c("optimum", "boundary")
   },
-  use_t = function(fit) FALSE
+  use_t = function(fit) FALSE,
+  params_object = function(fit) params_of(fit),
+  loglike = function(fit) function(...) mixedlm_loglik(fit, ...),
+  score = function(fit) function(...) mixedlm_score(fit, ...),
+  hessian = function(fit) function(...) mixedlm_hessian(fit, ...),
+  remove_data = function(fit) function() remove_data(fit),
+  predict = function(fit) function(...) statsmodels_predict(fit, ...),
+  get_distribution = function(fit) function(...) statsmodels_distribution(fit, ...)
 )

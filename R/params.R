@@ -15,7 +15,9 @@
 #'   in the order in which [summary.mixedlm()] lists them.
 #' @param vcomp (`numeric`) one value for each variance component, in the order
 #'   of the fit or by name; or `NULL`.
-#' @return A list of class `mixedlm_params` with these three elements.
+#' @param cov_re_sqrt (`matrix`) instead of `cov_re`, a matrix L with `cov_re` = L L', such as its Cholesky factor.
+#' @return A list of class `mixedlm_params` with the three elements `fe_params`, `cov_re`, `vcomp`.
+#' @seealso [get_packed()] and [from_packed()] for one vector of all of them, [params_of()] for those of a fit.
 #' @section As `start`: `cov_re` and `vcomp` are *relative to the residual
 #'   variance* (statsmodels' `cov_re_unscaled`), because the residual variance
 #'   is profiled out. `cov_re` must be symmetric and positive semidefinite.
@@ -37,7 +39,10 @@
 #' # independent random intercepts and slopes, in statsmodels' way
 #' mask <- mixedlm_params(fe_params = c(1, 1), cov_re = diag(2))
 #' mixedlm(Weight ~ Time, dietox, groups = "Pig", re_formula = ~ Time, free = mask)
-mixedlm_params <- function(fe_params = NULL, cov_re = NULL, vcomp = NULL) {
+mixedlm_params <- function(fe_params = NULL, cov_re = NULL, vcomp = NULL, cov_re_sqrt = NULL) {
+  if (!is.null(cov_re_sqrt)) {
+    cov_re <- squared_root(cov_re_sqrt, cov_re)
+  }
   if (!is.null(fe_params)) {
     fe_params <- params_vector(fe_params, "fe_params")
   }
@@ -62,6 +67,18 @@ mixedlm_params <- function(fe_params = NULL, cov_re = NULL, vcomp = NULL) {
     list(fe_params = fe_params, cov_re = cov_re, vcomp = vcomp),
     class = "mixedlm_params"
   )
+}
+
+squared_root <- function(l, cov_re) {
+  if (!is.null(cov_re)) {
+    abort("params", "Give `cov_re` or `cov_re_sqrt`, not both.", argument = "cov_re_sqrt")
+  }
+  if (!is.numeric(l) || length(l) != NROW(l)^2) {
+    abort("params", paste0(
+      "`cov_re_sqrt` must be a square numeric matrix, not ", describe(l), "."
+    ), argument = "cov_re_sqrt")
+  }
+  tcrossprod(matrix(l, NROW(l)))
 }
 
 params_vector <- function(x, argument) {

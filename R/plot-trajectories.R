@@ -61,7 +61,8 @@ trajectory_data <- function(fit, x, group, n, level, interval, coverage) {
   list(
     points = points, lines = trajectory_lines(fit, grid, factor, level, x, interval, coverage),
     x = x, y = one_line(field(fit, "parsed")$response), group = factor$name,
-    shown = length(shown), levels = length(factor$levels)
+    shown = length(shown), levels = length(factor$levels),
+    band = if (interval == "confidence") level[1L], coverage = coverage
   )
 }
 

@@ -9,6 +9,11 @@
 conditional_problem <- function(fit, rows, extra = NULL) {
   own <- prediction_rows(fit)
   parts <- c(list(own), if (!is.null(extra)) list(extra), if (!is.null(rows)) list(rows))
+  # of rows whose random part alone is predicted the fixed part does not matter
+  if (!is.null(rows) && is.null(rows$offset)) {
+    parts[[length(parts)]]$x <- own$x[rep.int(1L, rows$n), , drop = FALSE]
+    parts[[length(parts)]]$offset <- 0
+  }
   joined <- join_levels(fit, parts)
   parts <- joined$parts
   good <- if (!is.null(rows)) complete_rows(fit, rows)
@@ -16,7 +21,7 @@ conditional_problem <- function(fit, rows, extra = NULL) {
     if (is.null(rows) || i < length(parts)) seq_len(parts[[i]]$n) else which(good)
   })
   weights <- lapply(parts, `[[`, "weights")
-  weights[[1L]] <- field(fit, "weights")
+  weights[1L] <- list(field(fit, "weights"))
   weights <- Map(function(w, at) w %||% rep.int(1, length(at)), weights, used)
   skip <- sum(lengths(used)) - sum(good)
   if (!is.null(rows)) {
@@ -132,8 +137,7 @@ column_of <- function(part, k, j) {
 
 # Rows without a missing value among their columns.
 complete_rows <- function(fit, rows) {
-  total <- if (is.null(rows$x)) numeric(rows$n) else rowSums(rows$x)
-  total <- total + rows$offset
+  total <- if (is.null(rows$offset)) numeric(rows$n) else rowSums(rows$x) + rows$offset
   for (k in seq_along(rows$terms)) {
     for (j in rows$terms[[k]]$keep) {
       total <- total + rows$terms[[k]]$z[[j]]
@@ -257,6 +261,9 @@ new_weights <- function(fit, rows, newdata, weights) {
 # The rows of condition_on, with response and weights.
 extra_rows <- function(fit, condition_on) {
   argument <- "condition_on"
+  if (is.null(condition_on)) {
+    newdata_error(argument, "`condition_on` must be a data frame, not NULL.")
+  }
   extra <- prediction_rows(
     fit, condition_on,
     allow.new.levels = TRUE, na.action = stats::na.omit, argument = argument, response = TRUE
@@ -286,7 +293,7 @@ check_levels_known <- function(fit, rows, extra) {
     found$factors <- rep(list(NULL), length(rows$factors))
     if (!is.null(of)) {
       found$factors[[f]] <- list(codes = of$codes, levels = setdiff(of$levels, extra$factors[[f]]$levels))
-      check_levels(fit, found, "newdata")
+      check_known_levels(fit, found, "newdata")
     }
   }
 }

@@ -13,9 +13,9 @@
 #'   not the response, and with `re.form = NA` no grouping variable. `NULL`: the rows
 #'   of the fit, or those of `condition_on`.
 #' @param newparams (named `list`) parameters to predict with in place of the
-#'   estimates: any of `beta` (fixed effects), `theta` (relative Cholesky factors, packed
-#'   as in [getME.mixedlm()]) and `sigma` (residual standard deviation). The random effects are
-#'   computed again from the data of the fit at these parameters.
+#'   estimates, in lme4's or statsmodels' names, as for [simulate.mixedlm()]: any of `beta` (fixed
+#'   effects), `theta` (relative Cholesky factors, as in [getME()]) and `sigma` (residual standard
+#'   deviation). The random effects are computed again from the data of the fit at these parameters.
 #' @param re.form which random effects count: `NULL` all of them; `NA` or `~ 0` none;
 #'   or a one-sided formula of random terms, as in `~ (1 | g)`, which must be among
 #'   those of the fit.
@@ -112,8 +112,9 @@ predict.mixedlm <- function(object, newdata = NULL, newparams = NULL, re.form = 
   if (...length()) {
     re.form <- older_re_form(list(...), re.form, !missing(re.form))
   }
+  choose_one(type, c("link", "response"), "type")
   wanted <- check_prediction(
-    terms, choose_one(type, c("link", "response"), "type"), random.only, allow.new.levels, se.fit,
+    terms, random.only, allow.new.levels, se.fit,
     choose_one(interval, c("none", "confidence", "prediction"), "interval"), level, nsim, seed
   )
   keep <- re_form_columns(object, re.form)
@@ -129,10 +130,12 @@ predict.mixedlm <- function(object, newdata = NULL, newparams = NULL, re.form = 
     newdata <- condition_on
   }
   rows <- prediction_rows(
-    object, newdata, keep, !random.only || wanted$errors,
+    object, newdata, keep, !random.only,
     allow.new.levels || !is.null(condition_on), na.action
   )
-  tell_estimable(object, rows, newdata)
+  if (!random.only) {
+    tell_estimable(object, rows, newdata)
+  }
   wanted$allow <- allow.new.levels
   if (plain) {
     return(name_rows(point_prediction(object, rows, !random.only), rows))
@@ -153,7 +156,7 @@ older_re_form <- function(dots, re.form, given) {
   dots[[old]]
 }
 
-check_prediction <- function(terms, type, random.only, allow.new.levels, se.fit, interval, level, nsim, seed) {
+check_prediction <- function(terms, random.only, allow.new.levels, se.fit, interval, level, nsim, seed) {
   wrong <- function(name, expected, value) {
     abort("argument", paste0("`", name, "` must be ", expected, ", not ", describe(value), "."), argument = name)
   }
@@ -229,7 +232,8 @@ tell_estimable <- function(fit, rows, newdata) {
   map[is.na(map)] <- 0
   new <- rows$x[, aliased, drop = FALSE]
   off <- abs(new - rows$x[, kept, drop = FALSE] %*% map)
-  size <- abs(new) + abs(rows$x[, kept, drop = FALSE]) %*% abs(map)
+  size <- rep(apply(abs(own[, aliased, drop = FALSE]), 2L, max), each = rows$n) +
+    abs(new) + abs(rows$x[, kept, drop = FALSE]) %*% abs(map)
   bad <- which(rowSums(off > 1e-7 * size, na.rm = TRUE) > 0)
   if (length(bad)) {
     warn("estimable", paste0(

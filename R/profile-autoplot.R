@@ -10,7 +10,7 @@ autoplot.mixedlm_profiles <- function(object, type = c("zeta", "density", "pairs
   }
   type <- choose_one(type, c("zeta", "density", "pairs"), "type")
   names <- drawn_profiles(object, which)
-  levels <- check_levels(levels)
+  levels <- check_coverages(levels)
   switch(type,
     zeta = gg_zeta(object, names, levels),
     density = gg_density(object, names),

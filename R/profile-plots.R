@@ -34,7 +34,7 @@ plot.mixedlm_profiles <- function(x, type = c("zeta", "density", "pairs"), which
   }
   type <- choose_one(type, c("zeta", "density", "pairs"), "type")
   names <- drawn_profiles(x, which)
-  levels <- check_levels(levels)
+  levels <- check_coverages(levels)
   switch(type,
     zeta = draw_panels(names, function(name) draw_zeta(x, name, levels), intervals_caption(levels)),
     density = draw_panels(names, function(name) draw_density(x, name)),
@@ -43,7 +43,7 @@ plot.mixedlm_profiles <- function(x, type = c("zeta", "density", "pairs"), which
   invisible(x)
 }
 
-check_levels <- function(levels) {
+check_coverages <- function(levels) {
   if (!is.numeric(levels) || !length(levels) || !all(is.finite(levels) & levels > 0 & levels < 1)) {
     abort("argument", paste0(
       "`levels` must be numbers between 0 and 1; found ", describe(levels), "."

@@ -12,6 +12,8 @@
 #'   value is missing are left out. `NULL`: the response of the fit.
 #' @param rename.response (`logical(1)`) whether the response in the formula and the model
 #'   frame gets the name of `newresp`: the column's, or what was written as the argument.
+#' @param control settings for the search, made by [mixedlm_control()], or a list of them; `NULL` for
+#'   those of the fit. Settings of lme4, which its `bootMer()` hands on, are not looked at.
 #' @param ... for other classes.
 #'
 #' @details
@@ -41,12 +43,13 @@ refit.default <- function(object, newresp, ...) {
 
 #' @rdname refit
 #' @export
-refit.mixedlm <- function(object, newresp = NULL, rename.response = FALSE, ...) {
+refit.mixedlm <- function(object, newresp = NULL, rename.response = FALSE, control = NULL, ...) {
   written <- substitute(newresp)
   if (...length()) {
     check_no_dots(substitute(list(...))[-1L], names(formals(refit.mixedlm)))
   }
   check_refit_flag(rename.response)
+  object <- with_control(object, control)
   if (is.null(newresp)) {
     return(refit_response(object, refit_context(object), field(object, "y")))
   }
@@ -91,6 +94,15 @@ as_criterion <- function(fit, reml) {
   if (!is.null(out$call)) {
     out$call$REML <- reml
   }
+  structure(out, class = "mixedlm")
+}
+
+with_control <- function(fit, control) {
+  if (is.null(control) || inherits(control, "merControl") || is.list(control) && !length(control)) {
+    return(fit)
+  }
+  out <- unclass(fit)
+  out$control <- as_control(control)
   structure(out, class = "mixedlm")
 }
 

@@ -18,6 +18,9 @@ simulation_truth <- function(random, beta, newparams, fit = NULL) {
   if (!is.null(given$sigma)) {
     truth$sigma <- check_deviation(given$sigma)
   }
+  if (is.null(truth$sigma) && inherits(newparams, "mixedlm_params")) {
+    truth$sigma <- 1
+  }
   if (!is.null(given$theta)) {
     truth$theta <- given_factors(given$theta, random)
   } else if (!is.null(given$params)) {

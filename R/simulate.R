@@ -268,7 +268,8 @@ with_simulate_seed <- function(seed, code) {
     stats::runif(1L)
   }
   if (is.null(seed)) {
-    return(code(get(".Random.seed", envir = globalenv())))
+    before <- get(".Random.seed", envir = globalenv())
+    return(code(before))
   }
   restore <- random_state()
   on.exit(restore())
