@@ -119,6 +119,7 @@ test_that("allEffects() gives the effects of lmer's fits", {
     )
   }
   hidden <- (function(here) mixedlm(score ~ Machine + (1 | Worker), here))(machines_unbalanced())
+  hidden$call$data <- quote(nowhere)
   expect_error(effects::Effect("Machine", hidden))
   local <- (function(here) mixedlm(stats::as.formula("score ~ Machine + (1 | Worker)"), here))(machines_unbalanced())
   expect_equal(nrow(as.data.frame(effects::Effect("Machine", local))), 3L)

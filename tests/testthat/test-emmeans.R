@@ -2,7 +2,8 @@
 
 tight <- function() lme4::lmerControl(optCtrl = list(xtol_abs = 1e-12, ftol_abs = 1e-14))
 
-same_summary <- function(ours, theirs, tolerance = 1e-4) {
+# Degrees of freedom of lmer's fits are from numerical derivatives at its optimum.
+same_summary <- function(ours, theirs, tolerance = 1e-3) {
   expect_identical(dimnames(as.data.frame(ours)), dimnames(as.data.frame(theirs)))
   columns <- setdiff(names(ours), "p.value")
   expect_equal(
