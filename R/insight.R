@@ -18,7 +18,7 @@
 #' @param type (`character(1)`) degrees of freedom: `"residual"`, `"wald"` and `"analytical"` (rows less parameters), `"model"` (number of
 #'   parameters), `"normal"` (`Inf`), `"satterthwaite"`, `"kenward"`.
 #' @param REML,estimator which likelihood: of the fit's own criterion (`TRUE`, `"REML"`), or of ML (`FALSE`, `"ML"`).
-#' @param component (`character(1)`) one part of the variances, as `"random"` for `var.random`; `"all"` for their list.
+#' @param component (`character(1)`) one part of the variances, as `"random"` for `var.random`, or `"all"`.
 #' @param ... not used; for methods that hand over to those for lme4, their arguments.
 #' @return As insight's and parameters'.
 #' @name mixedlm-insight
@@ -200,7 +200,7 @@ get_variance.mixedlm <- function(x, component = "all", ...) {
     slope = "var.slope", rho01 = "cor.slope_intercept", rho00 = "cor.slopes"
   )
   component <- if (identical(component, names(names))) "all" else choose_one(component, names(names), "component")
-  if (component == "all") out else out[[names[[component]]]]
+  if (component == "all") out else out[intersect(names[[component]], names(out))]
 }
 
 # Variances of intercepts and slopes, and correlations of slopes with their intercept.

@@ -16,7 +16,7 @@ test_that("insight finds in a fit what it finds in lmer's", {
     same_answers(pair, c(
       "find_parameters", "find_predictors", "find_random", "find_response", "find_random_slopes",
       "find_terms", "find_variables", "find_interactions", "get_parameters", "get_df", "get_sigma",
-      "get_response", "is_mixed_model", "n_obs", "n_parameters", "is_converged",
+      "get_response", "is_mixed_model", "n_obs", "n_parameters",
       "get_deviance", "get_intercept", "get_residuals", "get_modelmatrix", "model_info"
     ))
     expect_equal(insight::get_statistic(pair$ours), insight::get_statistic(pair$theirs), tolerance = 1e-4)
@@ -62,7 +62,7 @@ test_that("variances are those of insight, and of what is singular too", {
     expect_equal(ours[both], theirs[both], tolerance = 1e-3, ignore_attr = TRUE)
     expect_equal(insight::get_variance_random(pair$ours), insight::get_variance_random(pair$theirs), tolerance = 1e-3)
   }
-  expect_identical(insight::get_variance(model_pair("singular")$ours, "random"), 0)
+  expect_identical(insight::get_variance(model_pair("singular")$ours, "random"), list(var.random = 0))
 })
 
 test_that("degrees of freedom of coefficients, and arguments that are refused", {
