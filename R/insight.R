@@ -162,7 +162,9 @@ model_info.mixedlm <- function(x, ...) {
   info <- insight::model_info(stats::lm(y ~ 1, list(y = c(0, 1, 3))))
   info$is_mixed <- TRUE
   info$n_obs <- nobs(x)
-  info$n_grouplevels <- ngrps(x)
+  # the variables of the grouping factors, then what is made of several
+  single <- vapply(get_random.mixedlm(x), function(v) length(unique(v)), 0L)
+  info$n_grouplevels <- c(single, ngrps(x)[setdiff(names(ngrps(x)), names(single))])
   info
 }
 
