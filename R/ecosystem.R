@@ -12,7 +12,7 @@
 #' | multcomp | `multcomp::glht(fit, multcomp::mcp(Cu = "Tukey"))` | method for `modelparm()`; normal distribution, or `df = ` |
 #' | car | `car::Anova(fit)`, `car::linearHypothesis(fit, "Time = 7")`, `car::deltaMethod(fit, "CuCu035 / Time")`, `car::vif(fit)` | methods here: [mixedlm-car] |
 #' | effects | `effects::allEffects(fit)`, `effects::Effect("Cu", fit)` | method for `effSources()` |
-#' | ggeffects | `ggeffects::ggemmeans(fit, "Cu")`, `ggeffects::ggeffect(fit, "Cu")` | by emmeans and effects |
+#' | ggeffects | `ggeffects::ggemmeans(fit, "Cu")`, `ggeffects::ggeffect(fit, "Cu")` | by emmeans and effects; `ggpredict()` knows classes by name and would predict for one level of the groups, so give it `as_lmer(fit)` |
 #' | insight | `insight::find_formula(fit)`, `insight::get_variance(fit)` | methods here: [mixedlm-insight] |
 #' | parameters | `parameters::model_parameters(fit)` | through [as_lmer()] |
 #' | performance | `performance::icc(fit)`, `performance::model_performance(fit)` | through insight and [as_lmer()] |

@@ -18,7 +18,7 @@
 #' @param type (`character(1)`) degrees of freedom: `"residual"`, `"wald"` and `"analytical"` (rows less parameters), `"model"` (number of
 #'   parameters), `"normal"` (`Inf`), `"satterthwaite"`, `"kenward"`.
 #' @param REML,estimator which likelihood: of the fit's own criterion (`TRUE`, `"REML"`), or of ML (`FALSE`, `"ML"`).
-#' @param component (`character(1)`) one part of the variances, as `"random"` for `var.random`; `"all"` for their list.
+#' @param component (`character(1)`) one part of the variances, as `"random"` for `var.random`, or `"all"`.
 #' @param ... not used; for methods that hand over to those for lme4, their arguments.
 #' @return As insight's and parameters'.
 #' @name mixedlm-insight
@@ -50,9 +50,16 @@ plain_bars <- function(bar) {
     bar <- bar[[2L]]
   }
   lhs <- bar[[2L]]
-  parts <- if (call_name(bar) == "||") split_double(lhs) else list(lhs)
+  parts <- if (call_name(bar) == "||") double_bar_parts(lhs) else list(lhs)
   groups <- nested_factors(bar[[3L]])
   unlist(lapply(groups, function(g) lapply(parts, function(e) call("|", e, g))))
+}
+
+# 1 + x of (1 + x || g): one term each.
+double_bar_parts <- function(lhs) {
+  tt <- stats::terms(stats::as.formula(call("~", lhs)))
+  labels <- lapply(attr(tt, "term.labels"), function(label) call("+", 0, str2lang(label)))
+  c(if (attr(tt, "intercept")) 1, labels)
 }
 
 # a/b -> b:a, a, as lme4 expands it.
@@ -155,7 +162,9 @@ model_info.mixedlm <- function(x, ...) {
   info <- insight::model_info(stats::lm(y ~ 1, list(y = c(0, 1, 3))))
   info$is_mixed <- TRUE
   info$n_obs <- nobs(x)
-  info$n_grouplevels <- ngrps(x)
+  # the variables of the grouping factors, then what is made of several
+  single <- vapply(get_random.mixedlm(x), function(v) length(unique(v)), 0L)
+  info$n_grouplevels <- c(single, ngrps(x)[setdiff(names(ngrps(x)), names(single))])
   info
 }
 
@@ -193,7 +202,7 @@ get_variance.mixedlm <- function(x, component = "all", ...) {
     slope = "var.slope", rho01 = "cor.slope_intercept", rho00 = "cor.slopes"
   )
   component <- if (identical(component, names(names))) "all" else choose_one(component, names(names), "component")
-  if (component == "all") out else out[[names[[component]]]]
+  if (component == "all") out else out[intersect(names[[component]], names(out))]
 }
 
 # Variances of intercepts and slopes, and correlations of slopes with their intercept.
