@@ -196,7 +196,7 @@ trajectory_lines <- function(fit, grid, factor, level, x, interval, coverage) {
   forms <- list(group = constant_effects(fit, factor), population = NA)
   parts <- lapply(level, function(l) {
     band <- interval == "confidence" && l == level[1L]
-    value <- predict(fit, grid, re.form = forms[[l]], interval = if (band) "confidence" else "none", level = coverage)
+    value <- stats::predict(fit, grid, re.form = forms[[l]], interval = if (band) "confidence" else "none", level = coverage)
     if (!band) {
       value <- cbind(value, NA, NA)
     }

@@ -19,10 +19,10 @@ onto_null <- function(expr) {
   out
 }
 
-# y = x + group, one variable that is not in the model, rows missing.
+# Rows without a random number, y = 2 x + an effect of the group + noise.
 many_rows <- function(n, groups) {
   i <- seq_len(n)
-  d <- data.frame(g = rep_len(seq_len(groups), n), x = (i * 7919) %% 1000 / 1000)
+  d <- data.frame(g = rep_len(seq_len(groups), n), x = (i * 7919) %% 1013 / 1013)
   d$y <- 2 * d$x + sin(d$g) + ((i * 104729) %% 1009 / 1009 - 0.5)
   d
 }
