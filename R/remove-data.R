@@ -9,7 +9,7 @@
 #' @param fit (`mixedlm`) a fit.
 #' @param ... not used.
 #' @details
-#' What is left prints, summarises, tells estimates, their covariance and intervals, likelihood, random effects and
+#' What is left prints, summarises, tells estimates, their covariance and Wald intervals, likelihood, random effects and
 #' their variances, and predicts and simulates for `newdata`. Of the model frame a few rows are kept, enough to hold
 #' every level of the factors. Whatever needs the rows (residuals, fitted values,
 #' refits, profiles, conditional variances of random effects, Satterthwaite's

@@ -6,7 +6,7 @@ test_that("what is left works as before", {
     expect_identical(remove_data(small), small)
     for (f in list(
       fixef, VarCorr, coef, function(x) ranef(x, condVar = FALSE), vcov, logLik, sigma, nobs, df.residual, formula, ngrps, isREML, isSingular,
-      function(x) vcov(x, which = "all"), function(x) confint(x), function(x) x$params, function(x) x$bse, function(x) x$llf,
+      function(x) vcov(x, which = "all"), function(x) confint(x, method = "Wald"), function(x) x$params, function(x) x$bse, function(x) x$llf,
       function(x) x$conf_int(), function(x) x$df_resid, function(x) getME(x, "theta"), function(x) getME(x, "cnms"),
       function(x) capture.output(print(x)), function(x) capture.output(print(summary(x))),
       function(x) capture.output(print(summary(x, compat = "statsmodels"))), function(x) summary_col(m = x)$estimates, params_of,
@@ -28,7 +28,7 @@ test_that("what needs the rows says so", {
   fit <- remove_data(mixedlm(Weight ~ Time * Cu, dietox, groups = "Pig", weights = rep(1:2, length.out = 861)))
   needs <- list(
     fitted, residuals, refit, refitML, model.frame, model.matrix, simulate, profile, weights, predict, hatvalues, anova, drop1,
-    mixedlm_loglik, mixedlm_hessian, bootstrap, cAIC, ranova,
+    confint, mixedlm_loglik, mixedlm_hessian, bootstrap, cAIC, ranova,
     function(x) ranef(x, condVar = TRUE), function(x) getME(x, "y"), function(x) getME(x, "Z"), function(x) getME(x, "flist"),
     function(x) x$y, function(x) x$resid, function(x) x$random_effects, function(x) x$profile_re(), function(x) vcov(x, type = "CR1"),
     function(x) coef(summary(x, ddf = "Kenward-Roger"))
