@@ -78,7 +78,7 @@ n_rows <- function(fit) {
 # apart within groups; marked, so that no design is made of them.
 rows_of_levels <- function(fit) {
   frame <- field(fit, "frame")
-  keep <- 1L
+  keep <- c(1L, spanning_rows(fit))
   first <- function(v) which(!duplicated(v))
   for (f in field(fit, "factors")) {
     keep <- c(keep, first(f$codes))
@@ -99,6 +99,24 @@ rows_of_levels <- function(fit) {
   attr(out, "terms") <- attr(frame, "terms")
   attr(out, "removed") <- TRUE
   out
+}
+
+# The rows of the fit, or those left that span the same space of fixed effects.
+spanning_frame <- function(fit) {
+  frame <- field(fit, "frame")
+  attr(frame, "removed") <- NULL
+  frame
+}
+
+# Rows of X that span them all, where its columns are dependent: they tell which new rows can
+# be predicted.
+spanning_rows <- function(fit) {
+  if (!length(field(fit, "aliased"))) {
+    return(NULL)
+  }
+  x <- fixed_matrix(field(fit, "terms"), field(fit, "frame"), field(fit, "contrasts"))
+  decomposition <- qr(t(x))
+  decomposition$pivot[seq_len(decomposition$rank)]
 }
 
 check_frame_kept <- function(frame) {
