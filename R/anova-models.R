@@ -7,6 +7,9 @@ compare_models <- function(fits, expressions, refit, model.names) {
   names <- check_model_names(model.names, fits, expressions)
   data <- data_line(fits[[1L]])
   fits <- lapply(fits, as_comparable)
+  for (fit in fits[vapply(fits, inherits, NA, "mixedlm")]) {
+    refuse_penalised(fit, "A comparison of likelihoods")
+  }
   check_same_data(fits, names)
   reml <- vapply(fits, comparable_reml, NA)
   if (refit && any(reml)) {
@@ -154,6 +157,7 @@ check_same_fixed <- function(fits, names) {
 # nor the place of the call is needed: by the other criterion, or with other
 # fixed effects (`parsed`, of the same variables).
 fit_again <- function(fit, reml = field(fit, "reml"), parsed = field(fit, "parsed")) {
+  refuse_penalised(fit, "A comparison of likelihoods")
   contrasts <- shared_contrasts(fit, parsed)
   settings <- list(reml = reml, method = "newton", control = field(fit, "control"))
   call <- field(fit, "call")

@@ -71,6 +71,12 @@ anova.mixedlm <- function(object, ..., type = c("III", "II", "I"),
     expressions <- as.list(substitute(list(object, ...)))[-1L]
     fits <- list(object, ...)
     check_anova_dots(fits, expressions)
+    unused <- c("type", "ddf", "vcov", "cluster")[!c(missing(type), missing(ddf), missing(vcov), missing(cluster))]
+    if (length(unused)) {
+      abort("argument", paste0(
+        "`", unused[1L], "` is for the table of one fit; several fits are compared by their likelihoods."
+      ), argument = unused[1L])
+    }
     return(compare_models(fits, expressions, refit, model.names))
   }
   type <- check_type(type)

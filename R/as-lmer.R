@@ -146,7 +146,7 @@ at_estimates <- function(fit, model) {
   )
   lme4::mkMerMod(
     environment(devfun), optimum, parts$reTrms,
-    fr = parts$fr, mc = model$call, lme4conv = list(opt = 0L, lme4 = list())
+    fr = parts$fr, mc = model$call, lme4conv = list()
   )
 }
 

@@ -37,7 +37,8 @@ row_columns <- function(fit) {
   out$.fixed <- population_fitted(fit)
   out$.mu <- mu
   out$.offset <- field(fit, "offset") %||% rep(0, length(y))
-  out$.sqrtXwt <- out$.sqrtrwt <- sqrt(weights)
+  out$.sqrtXwt <- sqrt(weights)
+  out$.sqrtrwt <- sqrt(weights)
   out$.weights <- weights
   out$.wtres <- out$.resid * sqrt(weights)
   out

@@ -4,6 +4,7 @@
 # What a bootstrap of a fit works with, built once: the whole design, the design as
 # the engine takes it, its problem, and the options that every request shares.
 boot_context <- function(fit, progress = FALSE, whole = whole_design(fit)) {
+  refuse_penalised(fit, "A refit to other data")
   design <- engine_design(whole)
   options <- engine_options(
     field(fit, "reml"), field(fit, "optinfo")$method, field(fit, "control"),

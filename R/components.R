@@ -116,8 +116,7 @@ df.residual.mixedlm <- function(object, ...) {
 
 # Fixed effects, free variance parameters, and the residual variance.
 n_parameters <- function(fit) {
-  estimated <- sum(diag(field(fit, "vcov_unscaled")) != 0)
-  estimated + sum(!is.na(psi_elements(fit)$free)) + 1L
+  n_estimated(fit) + sum(!is.na(psi_elements(fit)$free)) + 1L
 }
 
 #' @rdname mixedlm-accessors
@@ -148,7 +147,7 @@ model.frame.mixedlm <- function(formula, fixed.only = FALSE, ...) {
   }
   terms <- field(formula, "terms")
   variables <- vapply(as.list(attr(terms, "variables"))[-1L], var_name, "")
-  frame[intersect(names(frame), variables)]
+  frame[intersect(names(frame), c(variables, "(weights)", "(offset)"))]
 }
 
 #' @rdname mixedlm-accessors

@@ -67,7 +67,7 @@ positive_inverse <- function(h, tol = 1e-9) {
 # r = P y; P G_d r, one column for each element d; and dr2_d = -r'G_d r. All on
 # weighted rows.
 residual_directions <- function(fit, elements) {
-  design <- design_of(fit)
+  design <- design_of(fit, "The conditional AIC")
   root <- sqrt(field(fit, "weights") %||% rep.int(1, nobs(fit)))
   r <- root * (field(fit, "y") - field(fit, "fitted"))
   moved <- vapply(seq_len(nrow(elements)), function(i) {

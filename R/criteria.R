@@ -167,8 +167,13 @@ weighted_rss <- function(fit) {
   sum((field(fit, "weights") %||% 1) * (field(fit, "y") - field(fit, "fitted"))^2)
 }
 
-# Estimated fixed effects.
-n_estimated <- function(fit) sum(diag(as.matrix(field(fit, "vcov_unscaled"))) != 0)
+# Estimated fixed effects; of penalised ones those that are not zero (for the lasso see Zou, Hastie and Tibshirani 2007).
+n_estimated <- function(fit) {
+  if (penalises_fixed(fit)) {
+    return(sum(field(fit, "fe_params") != 0 & is.na(diag(as.matrix(field(fit, "vcov_unscaled"))))))
+  }
+  sum(diag(as.matrix(field(fit, "vcov_unscaled"))) != 0)
+}
 
 # rho = tr(H) = n - tr(P), without any n x n matrix. With V = I + sum psi_d G_d,
 # tr(H) = p + sum psi_d (tr(V^-1 G_d) - tr(S B_d)), and what is in brackets is the

@@ -13,6 +13,7 @@
 #'   tests. Both by ML; a REML fit is fitted again, with a message. `"F"`: F tests
 #'   within the fit as it is.
 #' @param k (`numeric(1)`) the penalty per parameter: 2 for AIC, `log(nobs(object))` for BIC.
+#' @param trace (`logical(1)`) lme4's argument; only `FALSE`, nothing is traced.
 #' @param ddf,vcov,cluster for `test = "F"`, as for [anova.mixedlm()].
 #' @param ... not used.
 #' @return A data frame of class `anova`. `npar` (parameters that go), `AIC`, and for
@@ -27,6 +28,7 @@
 #' drop1(fit, test = "Chisq")
 #' drop1(fit, test = "F")
 drop1.mixedlm <- function(object, scope, scale = 0, test = c("none", "Chisq", "F"), k = 2,
+                          trace = FALSE,
                           ddf = c("Satterthwaite", "Kenward-Roger", "normal", "residual", "none"),
                           vcov = c("model", "CR0", "CR1", "CR1p", "CR1S", "CR2", "CR3"), cluster = NULL,
                           ...) {
@@ -36,6 +38,9 @@ drop1.mixedlm <- function(object, scope, scale = 0, test = c("none", "Chisq", "F
   test <- choose_one(test, c("none", "Chisq", "F"), "test")
   if (!is_number(k) || k < 0) {
     abort("argument", paste0("`k` must be a number that is not negative; found ", describe(k), "."), argument = "k")
+  }
+  if (!identical(trace, FALSE)) {
+    abort("argument", paste0("`trace` can only be FALSE, nothing is traced; found ", describe(trace), "."), argument = "trace")
   }
   check_ddf(ddf)
   scope <- drop_scope(object, if (!missing(scope)) scope)

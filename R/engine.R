@@ -34,9 +34,16 @@ engine_options <- function(reml, method, control, start) {
   )
 }
 
-engine_fit <- function(design, reml, method, control, start = NULL, free = NULL) {
+engine_fit <- function(design, reml, method, control, start = NULL, free = NULL, penalty = NULL) {
   options <- engine_options(reml, method, control, start)
-  raw <- engine_answer(rs_fit(engine_problem(design, free), options), design)
+  problem <- engine_problem(design, free)
+  if (is.null(penalty)) {
+    raw <- engine_answer(rs_fit(problem, options), design)
+  } else {
+    options$penalty <- engine_penalty(penalty, design)
+    check_penalty_start(start, options$penalty)
+    raw <- penalised_answer(options, problem, design)
+  }
   raw <- complete_raw(raw, design, method, control)
   tell_aliased(design, raw)
   warn_verdict(raw, design, options$maxit)
@@ -68,7 +75,7 @@ engine_reason <- function(raw, design) {
 
 # Refits with one relative variance held at each of `values`.
 engine_profile <- function(fit, term, column, values) {
-  design <- design_of(fit)
+  design <- design_of(fit, "A profile")
   options <- engine_options(
     field(fit, "reml"), "newton", field(fit, "control"), packed_theta(fit)
   )
@@ -86,7 +93,7 @@ engine_profile <- function(fit, term, column, values) {
 # Likelihood profiles (ML) of the parameters `which`: places among the standard
 # deviations and correlations `elements`, sigma and the fixed effects.
 engine_profiles <- function(fit, elements, which, cutoff, delta, maxpts, exact) {
-  design <- design_of(fit)
+  design <- design_of(fit, "A profile")
   options <- engine_options(FALSE, "newton", field(fit, "control"), packed_theta(fit))
   options <- c(options, list(
     term = as.integer(elements$term), row = as.integer(elements$row),
@@ -102,7 +109,7 @@ engine_profiles <- function(fit, elements, which, cutoff, delta, maxpts, exact) 
 
 # Criterion, gradient and Hessian in the packed relative factors `theta`.
 engine_evaluate <- function(fit, theta = packed_theta(fit), reml = field(fit, "reml")) {
-  design <- design_of(fit)
+  design <- design_of(fit, "The likelihood as a function of the parameters")
   options <- engine_options(reml, "newton", field(fit, "control"), theta)
   engine_answer(rs_evaluate(engine_problem(design), options), design)
 }
@@ -110,7 +117,7 @@ engine_evaluate <- function(fit, theta = packed_theta(fit), reml = field(fit, "r
 # Per term the conditional covariance matrices, user's scale: an array, effects
 # x effects x levels.
 engine_condvar <- function(fit) {
-  design <- design_of(fit)
+  design <- design_of(fit, matters = "none")
   options <- engine_options(
     field(fit, "reml"), "newton", field(fit, "control"), packed_theta(fit)
   )
@@ -130,7 +137,7 @@ engine_robust <- function(fit, design, adjustment, moments) {
 
 # Standard errors of prediction relative to sigma, per row: fixed, random, both.
 engine_prediction <- function(fit) {
-  design <- design_of(fit)
+  design <- design_of(fit, "A standard error of prediction", "fixed")
   options <- engine_options(
     field(fit, "reml"), "newton", field(fit, "control"), packed_theta(fit)
   )
@@ -152,7 +159,7 @@ engine_prediction <- function(fit) {
 # Only the product of derivatives and covariance has a meaning of its own: the
 # coordinates are the engine's, the last one being log(sigma^2).
 engine_inference <- function(fit, adjusted = FALSE) {
-  design <- design_of(fit)
+  design <- design_of(fit, "The precision of the variances")
   options <- engine_options(
     field(fit, "reml"), "newton", field(fit, "control"), packed_theta(fit)
   )
@@ -183,8 +190,13 @@ engine_inference <- function(fit, adjusted = FALSE) {
   )
 }
 
-# The design that a fit was made from, built again from its frame.
-design_of <- function(fit) {
+# The design that a fit was made from, built again from its frame. What comes of it is about the likelihood: `what` is
+# refused for a penalised fit, unless only penalties on the fixed effects matter, or none do.
+design_of <- function(fit, what = "This", matters = c("all", "fixed", "none")) {
+  matters <- match.arg(matters)
+  if (matters != "none") {
+    refuse_penalised(fit, what, fixed_only = matters == "fixed")
+  }
   design <- build_design(field(fit, "parsed"), field(fit, "frame"), field(fit, "contrasts"))
   engine_design(set_parameters(design, field(fit, "start"), field(fit, "free")))
 }
@@ -235,7 +247,8 @@ name_factors <- function(text, design) {
 engine_classes <- list(
   memory = "memory", degrees_of_freedom = "rows", perfect_fit = "perfect_fit",
   scale = "scale", numerical = "numerical", start = "start", method = "method",
-  profile = "profile", bootstrap = "bootstrap", bug = "bug"
+  profile = "profile", bootstrap = "bootstrap", bug = "bug",
+  penalty = "penalty"
 )
 
 # As if the user's Ctrl-C had been handled here: handlers for interrupts see it,

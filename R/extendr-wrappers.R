@@ -47,4 +47,13 @@ rs_deletion <- function(problem, options) .Call(wrap__rs_deletion, problem, opti
 # Marginal residuals, whitened, relative to sigma.
 rs_whiten <- function(problem, options) .Call(wrap__rs_whiten, problem, options)
 
+# Fit a model under the penalties in `options$penalty`: `fixed`, a list of `l1` and `l2` (one number for each column of X)
+# or `TRUE` for a function; `covariance`, a list with an element for each term: `NULL`, a list of `log_det`, `trace`
+# and `rate`, or `TRUE`; `ask`, the function that answers for what is `TRUE`: number 0 for the fixed effects, else that of
+# the term.
+rs_fit_penalised <- function(problem, options) .Call(wrap__rs_fit_penalised, problem, options)
+
+# Minimise `(beta - b)'A(beta - b) + sum l1 |beta| + sum l2 beta^2` for each column of `l1` and `l2`, one after the other.
+rs_shrink <- function(a, centre, l1, l2) .Call(wrap__rs_shrink, a, centre, l1, l2)
+
 # nolint end

@@ -36,7 +36,7 @@ parse_formula <- function(formula, groups = NULL, re_formula = NULL,
       bars = terms,
       groups = groups$expr,
       group_name = group_label(groups, terms),
-      variables = make_formula(response, all_variables(fixed_rhs, terms), env),
+      variables = make_formula(response, all_variables(fixed_rhs, terms, parts$bars), env),
       dot = dot
     ),
     class = "mixedlm_parsed"
@@ -201,19 +201,42 @@ group_label <- function(groups, terms) {
   if (length(name)) name[length(name)] else "Group"
 }
 
-all_variables <- function(rhs, terms) {
-  add <- lapply(terms, function(t) {
-    c(
-      if (!is.numeric(t$lhs)) list(call("(", t$lhs)),
-      if (!is.null(t$group)) group_parts(t$group)
-    )
-  })
+# The fixed part and every variable of the random part, in the order in which the
+# formula has them.
+all_variables <- function(rhs, terms, bars = NULL) {
+  add <- if (length(bars)) {
+    lapply(bars, variables_of_bar)
+  } else {
+    lapply(terms, function(t) {
+      c(
+        if (!is.numeric(t$lhs)) list(call("(", t$lhs)),
+        if (!is.null(t$group)) group_parts(t$group)
+      )
+    })
+  }
   for (e in unique(unlist(add, recursive = FALSE))) {
     if (!identical(e, groups_symbol)) {
       rhs <- call("+", rhs, e)
     }
   }
   rhs
+}
+
+variables_of_bar <- function(e) {
+  if (!is_bar(e)) {
+    e <- e[[2L]]
+  }
+  lhs <- e[[2L]]
+  c(if (!is.numeric(lhs)) list(call("(", lhs)), nested_parts(e[[3L]]))
+}
+
+# a/b -> a, b; a:b -> a, b.
+nested_parts <- function(g) {
+  g <- strip_parens(g)
+  if (is.call(g) && length(g) == 3L && call_name(g) %in% c("/", ":")) {
+    return(c(nested_parts(g[[2L]]), nested_parts(g[[3L]])))
+  }
+  list(g)
 }
 
 check_random_dots <- function(terms) {

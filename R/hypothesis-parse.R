@@ -50,7 +50,10 @@ parse_one_string <- function(text, names) {
 parse_equation <- function(state) {
   sides <- list(parse_sum(state))
   while (take(state, "=")) {
-    take(state, "=")
+    # `==` is one sign, `= =` is none
+    if (identical(substr(state$text, state$at, state$at), "=")) {
+      take(state, "=")
+    }
     sides[[length(sides) + 1L]] <- parse_sum(state)
   }
   if (nzchar(rest_of(state)) && !startsWith(rest_of(state), ",")) {

@@ -133,6 +133,11 @@ basis_label <- function(basis) {
 
 # The basis of a fit for a method that check_ddf() knows.
 inference_basis <- function(fit, method) {
+  if (method %in% c("satterthwaite", "kenward-roger")) {
+    refuse_penalised(fit, paste0(ddf_names[[method]][1L], "'s method"))
+  } else if (method != "none") {
+    refuse_penalised(fit, "A test of the fixed effects", fixed_only = TRUE)
+  }
   phi <- field(fit, "vcov_unscaled") * field(fit, "scale")
   basis <- list(
     method = method, beta = field(fit, "fe_params"), vcov = phi, phi = phi,

@@ -1,14 +1,16 @@
 # What package insight asks a fit for, and through it packages parameters, performance
-# and ggeffects. get_variance() is in variance-explained.R.
+# and ggeffects.
 
 #' Fits in the easystats packages
 #'
 #' Methods for the generics of package insight, with the arguments and results that they have for fits of
 #' lme4: `find_formula()`, `find_parameters()`, `find_algorithm()`, `get_parameters()`, `get_statistic()`, `get_df()`, `get_random()`,
-#' `get_loglikelihood()`, `get_deviance()`, `model_info()`, `n_parameters()`, `is_converged()`, and with them `find_random()`,
-#' `find_predictors()`, `get_data()`, `is_mixed_model()` and others. `parameters::model_parameters()`, `performance::r2()`,
-#' `performance::icc()` and `performance::model_performance()` work too; functions of performance that know classes by
-#' name take `as_lmer(fit)`.
+#' `get_loglikelihood()`, `get_deviance()`, `model_info()`, `n_parameters()`, `is_converged()`, `get_variance()`, and with them `find_random()`,
+#' `find_predictors()`, `get_data()`, `is_mixed_model()` and others.
+#'
+#' `insight::get_predicted()`, `parameters::model_parameters()`, and `model_performance()`, `check_model()` and `check_predictions()` of
+#' package performance, which know classes by name, are given [as_lmer()] of the fit: the same estimates in an
+#' object of lme4, which has to be installed.
 #'
 #' @param x,model (`mixedlm`) a fit.
 #' @param effects (`character(1)`) `"fixed"`, `"random"` or `"all"`.
@@ -16,10 +18,8 @@
 #' @param type (`character(1)`) degrees of freedom: `"residual"`, `"wald"` and `"analytical"` (rows less parameters), `"model"` (number of
 #'   parameters), `"normal"` (`Inf`), `"satterthwaite"`, `"kenward"`.
 #' @param REML,estimator which likelihood: of the fit's own criterion (`TRUE`, `"REML"`), or of ML (`FALSE`, `"ML"`).
-#' @param ci,ci_method,exponentiate,keep,drop `ci`: confidence level, `NULL` for none; `ci_method`: degrees of freedom, see
-#'   [mixedlm-ddf], or `"profile"`, `"boot"`; `exponentiate`: of the fixed effects; `keep`, `drop`: regular
-#'   expressions for names of fixed effects.
-#' @param ... not used.
+#' @param component (`character(1)`) one part of the variances, as `"random"` for `var.random`, or `"all"`.
+#' @param ... not used; for methods that hand over to those for lme4, their arguments.
 #' @return As insight's and parameters'.
 #' @name mixedlm-insight
 #' @examplesIf requireNamespace("insight", quietly = TRUE)
@@ -50,13 +50,13 @@ plain_bars <- function(bar) {
     bar <- bar[[2L]]
   }
   lhs <- bar[[2L]]
-  parts <- if (call_name(bar) == "||") split_double(lhs) else list(lhs)
+  parts <- if (call_name(bar) == "||") double_bar_parts(lhs) else list(lhs)
   groups <- nested_factors(bar[[3L]])
   unlist(lapply(groups, function(g) lapply(parts, function(e) call("|", e, g))))
 }
 
 # 1 + x of (1 + x || g): one term each.
-split_double <- function(lhs) {
+double_bar_parts <- function(lhs) {
   tt <- stats::terms(stats::as.formula(call("~", lhs)))
   labels <- lapply(attr(tt, "term.labels"), function(label) call("+", 0, str2lang(label)))
   c(if (attr(tt, "intercept")) 1, labels)
@@ -162,7 +162,9 @@ model_info.mixedlm <- function(x, ...) {
   info <- insight::model_info(stats::lm(y ~ 1, list(y = c(0, 1, 3))))
   info$is_mixed <- TRUE
   info$n_obs <- nobs(x)
-  info$n_grouplevels <- ngrps(x)
+  # the variables of the grouping factors, then what is made of several
+  single <- vapply(get_random.mixedlm(x), function(v) length(unique(v)), 0L)
+  info$n_grouplevels <- c(single, ngrps(x)[setdiff(names(ngrps(x)), names(single))])
   info
 }
 
@@ -182,3 +184,68 @@ n_parameters.mixedlm <- function(x, effects = c("fixed", "random"), ...) {
 is_converged.mixedlm <- function(x, ...) {
   structure(x$converged, gradient = max(abs(field(x, "optinfo")$decrement)))
 }
+
+#' @rdname mixedlm-insight
+#' @exportS3Method insight::get_variance
+get_variance.mixedlm <- function(x, component = "all", ...) {
+  parts <- variance_parts(x)
+  out <- c(
+    list(
+      var.fixed = parts$fixed, var.random = sum(parts$random), var.residual = parts$residual,
+      var.distribution = parts$residual, var.dispersion = 0
+    ),
+    covariance_parts(x)
+  )
+  names <- c(
+    all = NA, fixed = "var.fixed", random = "var.random", residual = "var.residual",
+    distribution = "var.distribution", dispersion = "var.dispersion", intercept = "var.intercept",
+    slope = "var.slope", rho01 = "cor.slope_intercept", rho00 = "cor.slopes"
+  )
+  component <- if (identical(component, names(names))) "all" else choose_one(component, names(names), "component")
+  if (component == "all") out else out[intersect(names[[component]], names(out))]
+}
+
+# Variances of intercepts and slopes, and correlations of slopes with their intercept.
+covariance_parts <- function(fit) {
+  parts <- VarCorr(fit)
+  intercept <- slope <- rho <- numeric()
+  for (name in names(parts)) {
+    v <- diag(as.matrix(parts[[name]]))
+    slopes <- setdiff(names(v), "(Intercept)")
+    if ("(Intercept)" %in% names(v)) {
+      intercept <- c(intercept, stats::setNames(v["(Intercept)"], name))
+      r <- attr(parts[[name]], "correlation")
+      if (length(slopes) && !isTRUE(attr(parts[[name]], "uncorrelated"))) {
+        labels <- if (length(slopes) == 1L) name else paste(name, slopes, sep = ".")
+        rho <- c(rho, stats::setNames(r[slopes, "(Intercept)"], labels))
+      }
+    }
+    slope <- c(slope, stats::setNames(v[slopes], if (length(slopes)) paste(name, slopes, sep = ".")))
+  }
+  out <- list(var.intercept = intercept, var.slope = slope, cor.slope_intercept = rho)
+  out[lengths(out) > 0L]
+}
+
+#' @rdname mixedlm-insight
+#' @exportS3Method insight::get_predicted
+get_predicted.mixedlm <- function(x, ...) insight::get_predicted(as_lmer(x), ...)
+
+#' @rdname mixedlm-insight
+#' @exportS3Method parameters::model_parameters
+model_parameters.mixedlm <- function(model, ...) parameters::model_parameters(as_lmer(model), ...)
+
+# Methods for package performance, see variance-explained.R.
+
+model_performance.mixedlm <- function(model, ...) {
+  getExportedValue("performance", "model_performance")(as_lmer(model), ...)
+}
+
+check_model.mixedlm <- function(x, ...) {
+  getExportedValue("performance", "check_model")(as_lmer(x), ...)
+}
+
+check_predictions.mixedlm <- function(object, ...) {
+  getExportedValue("performance", "check_predictions")(as_lmer(object), ...)
+}
+
+check_convergence.mixedlm <- function(x, ...) is_converged.mixedlm(x)

@@ -10,7 +10,8 @@
 #' @return `logLik()`: class `logLik`, with `df` (fixed effects, free variance
 #'   parameters, residual variance) and `nobs`. `deviance()` and `REMLcrit()`: -2
 #'   log-likelihood. As in lme4, `deviance()` of a REML fit is an error unless `REML` says what is
-#'   meant.
+#'   meant. In lme4 `REMLcrit()` is no generic: with lme4 attached last, write `mixedlm::REMLcrit(fit)` or
+#'   `deviance(fit, REML = TRUE)` on R before 4.3.
 #' @importFrom stats logLik
 #' @export
 #' @examples
@@ -76,7 +77,7 @@ criterion_as <- function(fit, reml) {
 #' @export
 extractAIC.mixedlm <- function(fit, scale = 0, k = 2, ...) {
   if (field(fit, "reml")) {
-    fit <- update(fit, REML = FALSE)
+    fit <- fit_again(fit, reml = FALSE)
   }
   ll <- logLik(fit)
   df <- attr(ll, "df")

@@ -120,7 +120,8 @@ mixedlm <- function(formula, ...) {
 #'   fit of the same model. `NULL` for the default, which suits every scale.
 #' @param free `"diagonal"` for independent random effects, or a mask made by
 #'   [mixedlm_params()] whose zeros hold parameters at `start`.
-#' @param fe_pen,cov_pen penalties, statsmodels' arguments. Must be `NULL`.
+#' @param fe_pen,cov_pen penalties on the fixed effects and on the covariances of the random effects, which are subtracted
+#'   from the log-likelihood, see [mixedlm-penalties] and [mixedlm-penalised].
 #' @param method (`character(1)`) `"newton"` (trust-region Newton with exact
 #'   derivatives), or, for comparison, `"bfgs"`, `"lbfgs"`, `"nelder-mead"`,
 #'   `"em"`.
@@ -135,7 +136,7 @@ mixedlm.formula <- function(formula, data = NULL, groups = NULL, re_formula = NU
   if (...length()) {
     check_no_dots(substitute(list(...))[-1L], names(formals(mixedlm.formula)))
   }
-  check_no_penalty(fe_pen, cov_pen)
+  penalty <- check_penalties(fe_pen, cov_pen, method)
   caller <- parent.frame()
   env <- environment(formula)
   if (is.null(env)) {
@@ -155,7 +156,7 @@ mixedlm.formula <- function(formula, data = NULL, groups = NULL, re_formula = NU
   frame <- model_frame(parsed, data, values, if (!missing(na.action)) na.action)
   design <- build_design(parsed, frame, contrasts)
   design <- set_parameters(design, start, free)
-  fit_design(call, parsed, design, settings, start, free)
+  fit_design(call, parsed, design, settings, start, free, penalty)
 }
 
 #' @rdname mixedlm
@@ -201,7 +202,7 @@ mixedlm.matrix <- function(formula, y, groups = NULL, exog_re = NULL, exog_vc = 
   if (...length()) {
     check_no_dots(substitute(list(...))[-1L], names(formals(mixedlm.matrix)))
   }
-  check_no_penalty(fe_pen, cov_pen)
+  penalty <- check_penalties(fe_pen, cov_pen, method)
   if (missing(y)) {
     abort("argument", "`y`, the response, is missing.", argument = "y")
   }
@@ -214,7 +215,7 @@ mixedlm.matrix <- function(formula, y, groups = NULL, exog_re = NULL, exog_vc = 
   frame <- model_frame(parsed, model$data, values, if (!missing(na.action)) na.action)
   design <- finish_matrix_design(build_design(parsed, frame), model)
   design <- set_parameters(design, start, free)
-  fit_design(call, parsed, design, settings, start, free)
+  fit_design(call, parsed, design, settings, start, free, penalty)
 }
 
 #' @rdname mixedlm
@@ -277,28 +278,19 @@ check_settings <- function(reml, method, control) {
   )
 }
 
-check_no_penalty <- function(fe_pen, cov_pen) {
-  if (!is.null(fe_pen) || !is.null(cov_pen)) {
-    name <- if (is.null(fe_pen)) "cov_pen" else "fe_pen"
-    abort("argument", paste0(
-      "`", name, "`: penalties are not supported; leave it NULL."
-    ), argument = name)
-  }
-}
-
 # The design as the engine can take it.
 engine_design <- function(design) {
   if (is.null(design$held)) design else drop_held(design)
 }
 
 # From the design to the estimates and the object.
-fit_design <- function(call, parsed, design, settings, start, free) {
+fit_design <- function(call, parsed, design, settings, start, free, penalty = NULL) {
   tell_single_effects(design)
   to_fit <- engine_design(design)
   raw <- tryCatch(
     engine_fit(
       to_fit, settings$reml, settings$method, settings$control,
-      start = to_fit$start, free = lapply(to_fit$terms, `[[`, "free")
+      start = to_fit$start, free = lapply(to_fit$terms, `[[`, "free"), penalty = penalty
     ),
     mixedlm_error_perfect_fit = function(e) explain_perfect_fit(e, design$weights)
   )
@@ -306,11 +298,12 @@ fit_design <- function(call, parsed, design, settings, start, free) {
     raw <- restore_held(raw, design$held)
   }
   call[[1L]] <- quote(mixedlm)
-  new_mixedlm(
+  fit <- new_mixedlm(
     call = call, parsed = parsed, design = design, raw = raw,
     reml = settings$reml, method = settings$method, control = settings$control,
     free = free, start = start
   )
+  if (is.null(penalty)) fit else as_penalised(fit, penalty, raw)
 }
 
 # What an lmer fit was made from. Everything is in the fit itself, so neither

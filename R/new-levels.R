@@ -73,7 +73,8 @@ match_values <- function(reference, v, name) {
     # whole numbers have the labels of the type that the fit saw
     if (is.double(reference) && is.integer(v) && !is.object(v)) {
       v <- as.double(v)
-    } else if (is.integer(reference) && !is.object(reference) && is.double(v) && !is.object(v) && all(v == round(v) & abs(v) < 2^31, na.rm = TRUE)) {
+    } else if (is.integer(reference) && is.double(v) && !is.object(reference) && !is.object(v) &&
+      all(v == round(v) & abs(v) < 2^31, na.rm = TRUE)) {
       v <- as.integer(v)
     }
     unique <- unique(v)
@@ -147,7 +148,8 @@ rank_new <- function(fit, k, name, found, allow.new.levels, argument) {
     if (!allow.new.levels) {
       abort("new_levels", paste0(
         "The factor ", quote_names(name), " has the level ", quote_names(unique(new$levels[new$codes[unmatched]])),
-        " in `", argument, "` in a group that had not this level in the fit. Use allow.new.levels = TRUE to predict it as the average level."
+        " in `", argument, "` in a group that had not this level in the fit. Use allow.new.levels = TRUE to ",
+        "predict it as the average level."
       ), argument = argument, variable = name)
     }
     pairs <- sort.int(unique(rows[unmatched]))

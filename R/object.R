@@ -11,7 +11,7 @@
 #' |---|---|
 #' | `call`, `formula`, `parsed` | the call; the formula as given; the model as it was understood |
 #' | `frame`, `terms`, `assign`, `contrasts`, `xlevels`, `na.action` | model frame (one row per row used); `terms` of the fixed effects; and what is needed to rebuild their design |
-#' | `random` | list, one element per random-effects term: `kind` (`"re"` or `"vc"`), `name`, `group`, `columns`, `structure`, `n_levels`, `factor` (index into `factors`), `x_columns` (where the columns are in the fixed-effects design, or `NULL`), `lhs_terms`, `free` (mask of the elements of the factor that are estimated, or `NULL` for all), `role` (`"cov_re"`, `"vcomp"` or `"other"`), `bar` (index into `parsed$bars`) |
+#' | `random` | list, one element per random-effects term: `kind` (`"re"` or `"vc"`), `name`, `group`, `columns`, `structure`, `n_levels`, `factor` (index into `factors`), `x_columns` (where the columns are in the fixed-effects design, or `NULL`), `lhs_terms`, `contrasts` (of the factors in a design of its own), `free` (mask of the elements of the factor that are estimated, or `NULL` for all), `role` (`"cov_re"`, `"vcomp"` or `"other"`), `bar` (index into `parsed$bars`) |
 #' | `factors` | list, one element per grouping factor: `name`, `levels`, `codes` (integer, one per row) |
 #' | `columns` | names of all columns of the fixed-effects design |
 #' | `fe_params` | named estimates of the fixed effects, aliased columns left out |
@@ -202,7 +202,7 @@ random_terms <- function(design, outer) {
       columns = term$columns, structure = term$structure,
       n_levels = length(f$levels), factor = term$factor, role = role,
       free = term$free, x_columns = term$x_columns, lhs_terms = term$lhs_terms,
-      bar = term$bar
+      bar = term$bar, contrasts = term$contrasts
     )
   })
 }

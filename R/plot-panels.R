@@ -142,7 +142,8 @@ thin_panel <- function(panel, size) {
     tail_first(n, size)
   } else {
     extreme <- utils::head(order(-abs(panel$y - stats::median(panel$y))), size %/% 10L)
-    sort(unique(c(extreme, spread_out(n, size - length(extreme)))))
+    others <- seq_len(n)[-extreme]
+    sort(c(extreme, others[spread_out(length(others), size - length(extreme))]))
   }
   for (name in c("x", "y", "row")) {
     panel[[name]] <- panel[[name]][keep]

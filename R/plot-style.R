@@ -22,11 +22,13 @@ spread_out <- function(n, size) {
   if (n <= size) seq_len(n) else unique(round(seq(1, n, length.out = size)))
 }
 
-# Names that are too long for a picture end in three dots.
+# Names that are too long for a picture lose their middle: often only the ends tell them apart.
 short_names <- function(x, width = 24L) {
   x <- as.character(x)
   long <- !is.na(x) & nchar(x) > width
-  x[long] <- paste0(substr(x[long], 1L, width - 3L), "...")
+  head <- (width - 3L) %/% 2L
+  n <- nchar(x[long])
+  x[long] <- paste0(substr(x[long], 1L, head), "...", substr(x[long], n - (width - 4L - head), n))
   x
 }
 

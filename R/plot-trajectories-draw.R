@@ -9,9 +9,13 @@ trajectory_looks <- function(level) {
 }
 
 trajectory_note <- function(data) {
-  if (data$shown < data$levels) {
-    paste0(big_number(data$shown), " of ", big_number(data$levels), " levels of ", data$group)
-  }
+  parts <- c(
+    if (data$shown < data$levels) {
+      paste0(big_number(data$shown), " of ", big_number(data$levels), " levels of ", data$group)
+    },
+    if (!is.null(data$band)) paste0(percent(data$coverage), " band: ", data$band)
+  )
+  if (length(parts)) paste(parts, collapse = "; ")
 }
 
 draw_trajectories <- function(data) {

@@ -61,7 +61,8 @@ trajectory_data <- function(fit, x, group, n, level, interval, coverage) {
   list(
     points = points, lines = trajectory_lines(fit, grid, factor, level, x, interval, coverage),
     x = x, y = one_line(field(fit, "parsed")$response), group = factor$name,
-    shown = length(shown), levels = length(factor$levels)
+    shown = length(shown), levels = length(factor$levels),
+    band = if (interval == "confidence") level[1L], coverage = coverage
   )
 }
 
@@ -195,7 +196,7 @@ trajectory_lines <- function(fit, grid, factor, level, x, interval, coverage) {
   forms <- list(group = constant_effects(fit, factor), population = NA)
   parts <- lapply(level, function(l) {
     band <- interval == "confidence" && l == level[1L]
-    value <- predict(fit, grid, re.form = forms[[l]], interval = if (band) "confidence" else "none", level = coverage)
+    value <- stats::predict(fit, grid, re.form = forms[[l]], interval = if (band) "confidence" else "none", level = coverage)
     if (!band) {
       value <- cbind(value, NA, NA)
     }

@@ -5,14 +5,16 @@
 # problem for the core. The last have next to no weight: they make new levels, and
 # combinations of levels that never met, known to it without telling anything of them.
 # -> list(problem, rows, extra, own, levels, skip, good): `rows` (and `extra`, `own`) with
-# codes in the common levels; `good`: which rows can be predicted.
+# codes in the common levels; `good`: which rows can be predicted;
+# `kept`: columns of X; `stretch`: see row_stretch().
 conditional_problem <- function(fit, rows, extra = NULL) {
   own <- prediction_rows(fit)
   parts <- c(list(own), if (!is.null(extra)) list(extra), if (!is.null(rows)) list(rows))
-  # of rows whose random part alone is predicted the fixed part does not matter
-  if (!is.null(rows) && is.null(rows$offset)) {
+  # their fixed part is of no concern to the core: a row of the fit stands in for it
+  if (!is.null(rows)) {
     parts[[length(parts)]]$x <- own$x[rep.int(1L, rows$n), , drop = FALSE]
     parts[[length(parts)]]$offset <- 0
+    parts[[length(parts)]]$stretch <- row_stretch(fit, own, rows)
   }
   joined <- join_levels(fit, parts)
   parts <- joined$parts
@@ -43,9 +45,24 @@ conditional_problem <- function(fit, rows, extra = NULL) {
   attributes(problem$x) <- list(dim = dim(problem$x))
   list(
     problem = problem, own = parts[[1L]], extra = if (!is.null(extra)) parts[[2L]],
-    rows = if (!is.null(rows)) parts[[length(parts)]], levels = joined$levels, n_levels = joined$n_levels,
-    skip = as.integer(skip), good = good
+    rows = if (!is.null(rows)) replace(parts[[length(parts)]], c("x", "offset"), list(rows$x, rows$offset)), levels = joined$levels, n_levels = joined$n_levels,
+    skip = as.integer(skip), good = good, kept = kept,
+    stretch = if (!is.null(rows)) parts[[length(parts)]]$stretch[good]
   )
+}
+
+# By how much the columns of Z of new rows exceed those of the fit; the core sees them
+# divided by it, so that far extrapolations cost no digits.
+row_stretch <- function(fit, own, rows) {
+  out <- rep.int(1, rows$n)
+  for (k in seq_along(rows$terms)) {
+    for (j in rows$terms[[k]]$keep) {
+      if (!identical(rows$terms[[k]]$z[[j]], 1)) {
+        out <- pmax(out, abs(rows$terms[[k]]$z[[j]]) / max(abs(own$terms[[k]]$z[[j]])), na.rm = TRUE)
+      }
+    }
+  }
+  out
 }
 
 # Codes of all parts in common levels, those of the fit first. A row whose term does not
@@ -114,12 +131,13 @@ joined_terms <- function(fit, parts, used, n) {
     out <- list(factor = term$factor, structure = term$structure)
     q <- length(term$columns)
     ones <- vapply(parts, function(part) length(part$terms[[k]]$keep) == q && identical(part$terms[[k]]$z[[1L]], 1), NA)
-    if (q == 1L && all(ones)) {
+    stretched <- any(parts[[length(parts)]]$stretch > 1)
+    if (q == 1L && all(ones) && !stretched) {
       out$x_columns <- 0L
       return(out)
     }
     z <- vapply(seq_len(q), function(j) {
-      unlist(Map(function(part, at) column_of(part, k, j)[at], parts, used), use.names = FALSE)
+      unlist(Map(function(part, at) (column_of(part, k, j) / (part$stretch %||% 1))[at], parts, used), use.names = FALSE)
     }, numeric(n))
     out$z <- matrix(as.double(z), n, q)
     out
@@ -171,8 +189,8 @@ engine_conditional <- function(fit, given, theta = packed_theta(fit), beta = fie
 error_variances <- function(given, answer, vcov, fixed = TRUE) {
   rows <- given$rows
   good <- which(given$good)
-  own <- given$problem$x[given$skip + seq_along(good), , drop = FALSE]
-  error <- if (fixed) own else own * 0
+  kept <- given$kept
+  error <- if (fixed) rows$x[good, kept, drop = FALSE] else matrix(0, length(good), length(kept))
   for (k in seq_along(rows$terms)) {
     term <- rows$terms[[k]]
     q <- nrow(answer$b[[k]])
@@ -183,7 +201,7 @@ error_variances <- function(given, answer, vcov, fixed = TRUE) {
     }
   }
   out <- rep.int(NA_real_, rows$n)
-  out[good] <- pmax(rowSums((error %*% vcov) * error), 0) + answer$variances
+  out[good] <- pmax(rowSums((error %*% vcov) * error), 0) + answer$variances * given$stretch^2
   out
 }
 
@@ -261,6 +279,9 @@ new_weights <- function(fit, rows, newdata, weights) {
 # The rows of condition_on, with response and weights.
 extra_rows <- function(fit, condition_on) {
   argument <- "condition_on"
+  if (is.null(condition_on)) {
+    newdata_error(argument, "`condition_on` must be a data frame, not NULL.")
+  }
   extra <- prediction_rows(
     fit, condition_on,
     allow.new.levels = TRUE, na.action = stats::na.omit, argument = argument, response = TRUE

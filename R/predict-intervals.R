@@ -20,24 +20,26 @@ bootstrap_quantiles <- function(fit, given, rows, weights, wanted) {
     ), argument = "nsim")
   }
   pivots <- with_local_seed(wanted$seed, replicate_pivots(fit, given, rows, weights, wanted, observed))
-  failed <- sum(is.na(pivots[1L, ]))
+  lost <- attr(pivots, "failed")
+  failed <- sum(lost)
   if (failed == wanted$nsim) {
     abort("bootstrap", "No replicate of the bootstrap could be fitted.", argument = "nsim")
   }
   if (failed) {
     warn("bootstrap", paste0(failed, " of ", wanted$nsim, " replicates failed and are left out."), count = failed)
   }
-  pivots <- pivots[, !is.na(pivots[1L, ]), drop = FALSE]
+  pivots <- pivots[, !lost, drop = FALSE]
   t(apply(pivots, 1L, stats::quantile, probs = probs, names = FALSE, na.rm = TRUE))
 }
 
-# A column for each replicate; all of it NA where the fit failed.
+# A column for each replicate; the attribute `failed` tells which could not be fitted.
 replicate_pivots <- function(fit, given, rows, weights, wanted, observed) {
   fixed <- !wanted$random.only
   context <- boot_context(fit)
   draw <- drawing(fit, given)
   n <- n_rows(fit)
   out <- matrix(NA_real_, rows$n, wanted$nsim)
+  failed <- rep.int(TRUE, wanted$nsim)
   for (batch in boot_batches(wanted$nsim, max(1L, min(500L, 4e6 %/% n)))) {
     drawn <- lapply(batch, function(i) draw())
     y <- vapply(drawn, `[[`, numeric(n), "y")
@@ -46,6 +48,7 @@ replicate_pivots <- function(fit, given, rows, weights, wanted, observed) {
       if (!raw$outcome[i] %in% verdicts_sound) {
         next
       }
+      failed[batch[i]] <- FALSE
       own <- replicate_fit(fit, context, raw, i)
       of <- replicate_prediction(own, given, rows, drawn[[i]], fixed)
       truth <- point_prediction(fit, if (is.null(given)) rows else given$rows, fixed, drawn[[i]]$b)
@@ -56,11 +59,11 @@ replicate_pivots <- function(fit, given, rows, weights, wanted, observed) {
       }
       pivot <- (truth - of$value) / sqrt(variance * field(own, "scale"))
       # a random part without variance is predicted without error
-      pivot[is.nan(pivot) | is.infinite(pivot)] <- 0
+      pivot[variance == 0] <- 0
       out[, batch[i]] <- pivot
     }
   }
-  out
+  structure(out, failed = failed)
 }
 
 # A function that draws random effects of all levels and the responses of the fit's rows

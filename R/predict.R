@@ -67,7 +67,8 @@
 #' responses from the fit, fits them, and predicts the same rows; the
 #' errors of these predictions, divided by the standard errors of the replicate's own fit, give
 #' the quantiles that take the normal ones' place, row by row. Levels
-#' in the replicates are those of the data, so that the intervals are for the same groups with new random effects.
+#' in the replicates are those of the data, so that the intervals are for the same groups with new random effects. With 8 groups of 3 rows (`bench/predict-coverage.R`)
+#' normal 95 per cent intervals held the truth in 84 to 92 per cent of data sets, those of the bootstrap in 91 to 94.
 #'
 #' @section Groups that were not in the fit:
 #' `condition_on` has rows with a response. They are added to those of the fit, with all parameters held at its

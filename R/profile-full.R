@@ -39,7 +39,7 @@ select_parameters <- function(which, parameters, argument, what = "argument") {
         }
       )
     }))
-  } else if (is.numeric(which) || is.logical(which)) {
+  } else if (is.logical(which) || (is.numeric(which) && all(is.na(which) | which == round(which)))) {
     tryCatch(seq_len(count)[which], error = function(e) NA)
   } else {
     NA

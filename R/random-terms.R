@@ -35,7 +35,8 @@ new_term <- function(bar, factor, columns) {
   list(
     kind = bar$kind, name = bar$name, factor = factor,
     columns = columns$names, structure = bar$structure,
-    x_columns = columns$x_columns, z = columns$z, lhs_terms = columns$terms
+    x_columns = columns$x_columns, z = columns$z, lhs_terms = columns$terms,
+    contrasts = columns$contrasts
   )
 }
 
@@ -63,7 +64,10 @@ random_columns <- function(lhs, context, name) {
     return(out)
   }
   z <- fixed_matrix(tt, context$frame, NULL)
-  list(names = colnames(z), x_columns = NULL, z = plain_matrix(z, name), terms = tt)
+  list(
+    names = colnames(z), x_columns = NULL, z = plain_matrix(z, name), terms = tt,
+    contrasts = attr(z, "contrasts")
+  )
 }
 
 intercept_column <- function() {
@@ -211,9 +215,13 @@ ranked_columns <- function(bar, tt, factors, group, context) {
     frame[[name]] <- rank
   }
   z <- stats::model.matrix.default(tt, frame)
+  contrasts <- attr(z, "contrasts")
   z <- z[, colSums(z != 0) > 0, drop = FALSE]
   attr(z, "dimnames") <- list(NULL, colnames(z))
-  list(names = colnames(z), x_columns = NULL, z = plain_matrix(z, bar$name), terms = tt)
+  list(
+    names = colnames(z), x_columns = NULL, z = plain_matrix(z, bar$name), terms = tt,
+    contrasts = contrasts
+  )
 }
 
 # --- order -----------------------------------------------------------------

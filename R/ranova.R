@@ -71,11 +71,18 @@ ranova_methods <- c("chibar", "exact", "simulated", "naive")
 #' @export
 ranova.mixedlm <- function(model, method = c("chibar", "exact", "simulated", "naive"), nsim = NULL,
                            seed = NULL, reduce.terms = TRUE, ...) {
+  refuse_penalised(model, "A test of random effects")
   if (...length()) {
     check_no_dots(substitute(list(...))[-1L], names(formals(ranova.mixedlm)))
   }
   validate_mixedlm(model)
   method <- choose_one(method, ranova_methods, "method")
+  if (!is.null(nsim) && method %in% c("chibar", "naive")) {
+    check_nsim(nsim)
+    abort("argument", paste0(
+      "`nsim` is for method = \"exact\" or \"simulated\"; method = \"", method, "\" simulates nothing."
+    ), argument = "nsim")
+  }
   nsim <- check_nsim(nsim %||% if (method == "simulated") 1000L else 10000L)
   if (!is_flag(reduce.terms)) {
     abort("argument", paste0(

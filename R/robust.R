@@ -106,7 +106,7 @@ robust_cov <- function(fit, type, cluster = NULL) {
 # t(map) %*% l in the core's coordinates.
 robust_parts <- function(fit, type, cluster = NULL, moments = TRUE) {
   spec <- robust_types[[choose_one(type, names(robust_types), "type")]]
-  design <- design_of(fit)
+  design <- design_of(fit, "A robust covariance", "fixed")
   codes <- robust_clusters(fit, design, cluster)
   names <- names(field(fit, "fe_params"))
   columns <- estimated_columns(fit, design)

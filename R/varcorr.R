@@ -3,7 +3,8 @@
 #' Variances and covariances of the random effects
 #'
 #' @param x (`mixedlm`) a fit; for the methods, what `VarCorr()` returned.
-#' @param sigma (`numeric(1)`) multiplies the standard deviations.
+#' @param sigma (`numeric(1)`) the residual standard deviation, which the relative covariances are multiplied by, as
+#'   in lme4; default [sigma()] of the fit. `sigma = 1` gives the relative ones.
 #' @param comp (`character`) what is printed: `"Std.Dev."`, `"Variance"` or both.
 #' @param corr (`logical(1)`) whether correlations are printed.
 #' @param formatter (`function`) formats the numbers, given them and `digits`.
@@ -22,14 +23,14 @@
 #' fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig", re_formula = ~ Time)
 #' VarCorr(fit)
 #' as.data.frame(VarCorr(fit))
-VarCorr.mixedlm <- function(x, sigma = 1, ...) {
+VarCorr.mixedlm <- function(x, sigma = sqrt(field(x, "scale")), ...) {
   if (!is_number(sigma) || sigma < 0) {
     abort("argument", paste0(
       "`sigma` must be a number that is not negative; found ", describe(sigma), "."
     ), argument = "sigma")
   }
   random <- field(x, "random")
-  scale <- field(x, "scale") * sigma^2
+  scale <- sigma^2
   order <- term_order(x)
   out <- lapply(order, function(k) {
     term <- random[[k]]

@@ -115,31 +115,22 @@ variance_parts <- function(fit) {
   list(fixed = stats::var(fixed), random = random, residual = scale)
 }
 
-# What packages insight and performance ask a model for.
-get_variance.mixedlm <- function(x, ...) {
-  v <- variance_parts(x)
-  list(
-    var.fixed = v$fixed, var.random = sum(v$random), var.residual = v$residual,
-    var.distribution = v$residual, var.dispersion = 0, var.intercept = v$random
-  )
-}
-
-# Methods for the generics of these packages, when they are or become loaded.
-explained_variance_generics <- list(performance = "r2", insight = "get_variance")
+# Methods for the generics of package performance, which is not everywhere, when it is or
+# becomes loaded.
+explained_variance_generics <- list(performance = c("r2", "model_performance", "check_convergence", "check_model", "check_predictions"))
 
 register_explained_variance <- function() {
   ours <- parent.env(environment())
   for (package in names(explained_variance_generics)) {
-    generic <- explained_variance_generics[[package]]
-    method <- get(paste0(generic, ".mixedlm"), envir = ours)
     register <- local({
-      generic <- generic
-      method <- method
       package <- package
       function(...) {
         theirs <- asNamespace(package)
-        if (exists(generic, envir = theirs, inherits = FALSE)) {
-          registerS3method(generic, "mixedlm", method, envir = theirs)
+        for (generic in explained_variance_generics[[package]]) {
+          if (exists(generic, envir = theirs, inherits = FALSE)) {
+            method <- get(paste0(generic, ".mixedlm"), envir = ours)
+            registerS3method(generic, "mixedlm", method, envir = theirs)
+          }
         }
       }
     })

@@ -24,7 +24,9 @@
 #'   deviations and correlations; `"log"`, logarithms of standard deviations
 #'   and Fisher's z (`atanh`) of correlations, where the estimates are nearest to
 #'   normal.
-#' @param ... not used; `complete` and `correlation` are passed over.
+#' @param sigm (`numeric(1)`) lme4's argument: the residual standard deviation that the covariance of the fixed effects
+#'   is scaled by, for `which = "fixed"` and `type = "model"`; `NULL` for [sigma()] of the fit.
+#' @param ... not used; `complete`, `correlation` and `use.hessian` are passed over.
 #'
 #' @details
 #' The covariance of the variance parameters is twice the inverse of the exact
@@ -67,15 +69,17 @@
 #' sqrt(diag(vcov(fit, which = "varcomp", scale = "sdcor")))
 vcov.mixedlm <- function(object, which = c("fixed", "varcomp", "all"),
                          type = c("model", "Kenward-Roger", "CR0", "CR1", "CR1p", "CR1S", "CR2", "CR3"),
-                         cluster = NULL, scale = c("variance", "sdcor", "log"), ...) {
+                         cluster = NULL, scale = c("variance", "sdcor", "log"),
+                         ..., sigm = NULL) {
   check_vcov_dots(substitute(list(...))[-1L])
   which <- choose_one(which, c("fixed", "varcomp", "all"), "which")
   scale <- choose_one(scale, varcomp_scales, "scale")
   type <- choose_one(type, append(covariance_types, "Kenward-Roger", 1L), "type")
+  check_sigm(sigm, which, type)
   if (type != "model" || !is.null(cluster)) {
     return(other_vcov(object, which, type, cluster))
   }
-  fixed <- field(object, "vcov_unscaled") * field(object, "scale")
+  fixed <- field(object, "vcov_unscaled") * (if (is.null(sigm)) field(object, "scale") else sigm^2)
   if (which == "fixed") {
     return(fixed)
   }
@@ -95,10 +99,22 @@ vcov.mixedlm <- function(object, which = c("fixed", "varcomp", "all"),
   out
 }
 
-# What other packages give to every model, `complete` and `correlation`, is passed over.
+check_sigm <- function(sigm, which, type) {
+  if (is.null(sigm)) {
+    return(invisible())
+  }
+  if (!is_number(sigm) || sigm < 0 || which != "fixed" || type != "model") {
+    abort("argument", paste0(
+      "`sigm` must be a number that is not negative, for which = \"fixed\" and type = \"model\"; found ", describe(sigm), "."
+    ), argument = "sigm")
+  }
+}
+
+# What other packages give to every model, `complete`, `correlation` and
+# `use.hessian`, is passed over.
 check_vcov_dots <- function(dots) {
   dots <- as.list(dots)
-  dots <- dots[!(names(dots) %||% rep("", length(dots))) %in% c("complete", "correlation")]
+  dots <- dots[!(names(dots) %||% rep("", length(dots))) %in% c("complete", "correlation", "use.hessian")]
   if (length(dots)) {
     check_no_dots(dots, setdiff(names(formals(vcov.mixedlm)), "..."))
   }

@@ -255,3 +255,10 @@ test_that("a term that was left out altogether takes nothing from the others", {
     expect_identical(a["copy", "NumDF"], 0L)
   }
 })
+
+test_that("arguments for one fit are refused for several", {
+  one <- mixedlm(Weight ~ Time, dietox, groups = "Pig", REML = FALSE)
+  two <- mixedlm(Weight ~ Time + Cu, dietox, groups = "Pig", REML = FALSE)
+  error <- expect_error(anova(one, two, type = "II"), class = "mixedlm_error_argument")
+  expect_identical(error$argument, "type")
+})

@@ -191,3 +191,9 @@ test_that("all robust covariances can be used", {
     expect_equal(own$table$std.error, sqrt(vcov(fit, type = type)["Time", "Time"]))
   }
 })
+
+test_that("an equals sign may be doubled, but not taken apart", {
+  fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig")
+  expect_equal(as.data.frame(linear_hypothesis(fit, "Time == 7")), as.data.frame(linear_hypothesis(fit, "Time = 7")))
+  expect_error(linear_hypothesis(fit, "Time = = 7"), class = "mixedlm_error_hypothesis")
+})

@@ -180,3 +180,41 @@ test_that("columns with awkward names and lists among the data do no harm", {
   expect_identical(names(fit$fe_params), c("(Intercept)", "`if`", "`a b`"))
   expect_s3_class(mixedlm(y ~ `if`, d, groups = "%s%n"), "mixedlm")
 })
+
+test_that("fits of lmer's are taken with everything that they were made with", {
+  skip_if_not_installed("lme4")
+  set.seed(1)
+  d <- from_package("sleepstudy", "lme4")
+  d$w <- runif(180) + 0.5
+  d$f <- factor(rep(1:3, 60))
+  d$o <- rnorm(180)
+  d$m <- replace(d$Days, c(3, 50), NA)
+  fits <- suppressMessages(suppressWarnings(list(
+    weights = lme4::lmer(Reaction ~ Days + (Days | Subject), d, weights = w),
+    offset = lme4::lmer(Reaction ~ Days + (1 | Subject), d, offset = o),
+    inner_offset = lme4::lmer(Reaction ~ Days + offset(o) + (1 | Subject), d),
+    subset = lme4::lmer(Reaction ~ Days + (1 | Subject), d, subset = Days > 1),
+    contrasts = lme4::lmer(Reaction ~ Days * f + (1 | Subject), d, contrasts = list(f = "contr.sum")),
+    poly = lme4::lmer(log(Reaction) ~ poly(Days, 2) + (1 | Subject), d),
+    splines = lme4::lmer(Reaction ~ splines::ns(Days, 3) + (1 | Subject), d),
+    exclude = lme4::lmer(Reaction ~ m + (1 | Subject), d, na.action = na.exclude),
+    double = lme4::lmer(Reaction ~ m + (Days || Subject), d),
+    control = lme4::lmer(Reaction ~ Days + (Days | Subject), d, start = c(1, 0, 0.2), control = lme4::lmerControl("bobyqa")),
+    nested = lme4::lmer(Reaction ~ Days + (1 | f / Subject), d, REML = FALSE),
+    scaled = lme4::lmer(scale(Reaction) ~ scale(Days) + (1 | Subject), d),
+    string = lme4::lmer("Reaction ~ Days + (1 | Subject)", d)
+  )))
+  for (name in names(fits)) {
+    theirs <- fits[[name]]
+    ours <- mixedlm(theirs)
+    expect_as_low_as(ours, theirs, 1e-6)
+    expect_identical(names(model.frame(ours)), names(model.frame(theirs)), info = name)
+    expect_equal(fitted(ours), fitted(theirs), tolerance = 1e-3, info = name)
+    expect_identical(names(fixef(ours)), names(lme4::fixef(theirs)), info = name)
+    expect_equal(update(ours, . ~ .)$criterion, ours$criterion, tolerance = 1e-9, info = name)
+    expect_equal(lme4_criterion(as_lmer(ours)), ours$criterion, tolerance = 1e-9, info = name)
+  }
+  skip_if_not_installed("lmerTest")
+  theirs <- lmerTest::lmer(Reaction ~ Days + (Days | Subject), d)
+  expect_as_low_as(mixedlm(theirs), theirs, 1e-6)
+})

@@ -46,6 +46,17 @@ test_that("strings, logical values, orderings and contrasts have the levels of t
   expect_equal(predict(fit, new), predict(fit, transform(same, f = "q", x = 2)), ignore_attr = TRUE)
 })
 
+test_that("the contrasts are those of the fit, whatever the option is now", {
+  d <- measured()
+  d$half <- rep(c("a", "b"), each = 60)
+  for (formula in list(y ~ half + (half | g), y ~ x + (half | g))) {
+    fit <- mixedlm(formula, d)
+    old <- options(contrasts = c("contr.sum", "contr.poly"))
+    expect_equal(predict(fit, d), fitted(fit), tolerance = 1e-8)
+    options(old)
+  }
+})
+
 test_that("groups of numbers, dates, interactions, and nested factors", {
   d <- measured()
   d$day <- as.Date("2024-01-01") + d$k
@@ -153,6 +164,8 @@ test_that("what newdata lacks, or has in another type, is named", {
     e <- expect_error(predict(fit, transform(d, x = value)), class = "mixedlm_error_infinite")
     expect_identical(e$variable, "x")
   }
+  whole <- mixedlm(y ~ k + (1 | g), d)
+  expect_silent(predict(whole, data.frame(k = rep(2000000000L, 2L), g = "g01")))
   expect_true(is.na(predict(fit, transform(d[1, ], x = NaN))))
   expect_true(is.na(predict(fit, transform(d[1, ], x = NA))))
   expect_true(is.na(predict(fit, transform(d[1, ], f = NA))))

@@ -23,6 +23,13 @@ test_that("new rows of known and of new groups, with weights: the dense equation
   expect_dense_prediction(m$fit, new, only, re.form = ~ (1 | Subject), allow.new.levels = TRUE)
 })
 
+test_that("rows far away from the data have the errors that they have", {
+  fit <- model_pair("grouped")$ours
+  at <- function(x) predict(fit, data.frame(Days = x, Subject = c("308", "new")), allow.new.levels = TRUE, se.fit = TRUE)$se.fit
+  expect_equal(at(1e12) / 1e12, at(1e6) / 1e6, tolerance = 1e-5)
+  expect_equal(at(1e100) / 1e100, at(1e6) / 1e6, tolerance = 1e-5)
+})
+
 test_that("data of a new group and more data of a known one", {
   m <- slopes()
   more <- data.frame(

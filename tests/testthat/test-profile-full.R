@@ -265,3 +265,9 @@ test_that("extreme settings of a full profile are no trouble", {
   expect_true(all(is.finite(p$.zeta)))
   expect_gt(nrow(profile(sleep(), delta = 1e12)), 12L)
 })
+
+test_that("parameters are numbered by whole numbers", {
+  fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig")
+  expect_error(profile(fit, which = 1.5), class = "mixedlm_error_profile")
+  expect_error(confint(fit, parm = 1.5, method = "Wald"), class = "mixedlm_error_argument")
+})

@@ -1,6 +1,6 @@
 test_that("random effects have lme4's shape, terms on one factor side by side", {
   fit <- mixedlm(Reaction ~ Days + (Days || Subject), plain_data("sleepstudy", "lme4"))
-  b <- ranef(fit)
+  b <- ranef(fit, condVar = FALSE)
   expect_s3_class(b, "ranef.mixedlm")
   expect_identical(names(b), "Subject")
   expect_identical(dim(b$Subject), c(18L, 2L))
@@ -101,5 +101,6 @@ test_that("VarCorr prints variances on request and scales", {
   v <- VarCorr(mixedlm(Weight ~ Time, dietox, groups = "Pig"))
   expect_match(capture.output(print(v, comp = c("Variance", "Std.Dev."))), "Variance +Std.Dev.", all = FALSE)
   twice <- VarCorr(mixedlm(Weight ~ Time, dietox, groups = "Pig"), sigma = 2)
-  expect_equal(twice$Pig[1L], 4 * v$Pig[1L])
+  expect_equal(twice$Pig[1L], 4 * v$Pig[1L] / attr(v, "sc")^2)
+  expect_identical(attr(twice, "sc"), 2)
 })

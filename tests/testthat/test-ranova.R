@@ -212,3 +212,8 @@ test_that("arguments are checked, and lme4's fits go to lmerTest", {
   m <- lmerTest::lmer(Weight ~ Time + (1 | Pig), dietox)
   expect_identical(ranova(m), lmerTest::ranova(m))
 })
+
+test_that("`nsim` is refused where nothing is simulated", {
+  error <- expect_error(ranova(mixedlm(Weight ~ Time, dietox, groups = "Pig"), nsim = 10), class = "mixedlm_error_argument")
+  expect_identical(error$argument, "nsim")
+})

@@ -21,7 +21,8 @@ pub struct Held {
 pub struct Named(Vec<(String, Robj)>);
 
 impl Named {
-    fn new(list: &List) -> Self {
+    /// From a list.
+    pub fn new(list: &List) -> Self {
         Named(
             list.iter()
                 .map(|(name, value)| (name.to_string(), value))

@@ -11,6 +11,8 @@ mod bootstrap;
 mod clusters;
 mod convert;
 mod deletion;
+mod desk;
+mod penalties;
 mod results;
 mod session;
 
@@ -153,6 +155,7 @@ extendr_module! {
     mod mixedlm;
     use bootstrap;
     use deletion;
+    use penalties;
     fn rs_fit;
     fn rs_profile;
     fn rs_profiles;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use crate::desk::{Desk, PATIENCE};
 use mixedlm_core::objective::{Observer, Progress};
 use mixedlm_core::{Error, Result};
 
@@ -63,6 +64,19 @@ impl Session {
         total: Option<usize>,
         work: impl FnOnce(&AtomicBool, Observer<'_>) -> Result<T> + Send,
     ) -> Result<T> {
+        self.run_answering(total, None, work)
+    }
+
+    /// As [`Session::run_counting`], for work that asks R on the way: its questions are answered on R's thread.
+    ///
+    /// # Errors
+    /// As [`Session::run`].
+    pub fn run_answering<T: Send>(
+        &self,
+        total: Option<usize>,
+        desk: Option<&Desk<'_>>,
+        work: impl FnOnce(&AtomicBool, Observer<'_>) -> Result<T> + Send,
+    ) -> Result<T> {
         let stop = AtomicBool::new(false);
         let (evaluations, best) = (AtomicUsize::new(0), AtomicU64::new(0));
         let observer = |p: Progress| {
@@ -81,7 +95,8 @@ impl Session {
                 .spawn_scoped(scope, job)
                 .map_err(|e| Error::Numerical(format!("a thread could not be started: {e}")))?;
             let mut display = Display::new(self.progress, total);
-            while let Err(mpsc::RecvTimeoutError::Timeout) = finished.recv_timeout(LOOK) {
+            // while questions come nothing else is looked at: R looks for interrupts when it answers
+            while is_at_work(&finished, desk) {
                 if interrupted() {
                     stop.store(true, Ordering::Relaxed);
                 }
@@ -98,6 +113,21 @@ impl Session {
             }
         })
     }
+}
+
+/// Wait a while, and answer what is asked meanwhile; false when the work has ended.
+fn is_at_work(finished: &mpsc::Receiver<()>, desk: Option<&Desk<'_>>) -> bool {
+    let Some(desk) = desk else {
+        return finished.recv_timeout(LOOK) == Err(mpsc::RecvTimeoutError::Timeout);
+    };
+    let began = Instant::now();
+    while began.elapsed() < LOOK {
+        desk.answer(PATIENCE);
+        if finished.try_recv() == Err(mpsc::TryRecvError::Disconnected) {
+            return false;
+        }
+    }
+    true
 }
 
 /// A line on the console that says where the fit stands.

@@ -195,6 +195,15 @@ pub trait Engine: Criterion {
     /// [`crate::Error::InvalidInput`] (`"memory"`).
     fn hold_effect(&mut self, held: Option<(usize, f64)>) -> Result<()>;
 
+    /// Hold all fixed effects at values (kept columns, scaled units) from here on, in place of those that generalised least
+    /// squares would give (`None`): [`Engine::root`] has them and the residual sum of squares there, and derivatives are
+    /// those of `N log r + log|V| + 1{REML} log|X'V^-1X|` with r at these fixed effects. What was evaluated before stays
+    /// evaluated; after `None` the criterion has to be evaluated again.
+    ///
+    /// # Errors
+    /// [`crate::Error::Numerical`].
+    fn hold_fixed(&mut self, beta: Option<&[f64]>) -> Result<()>;
+
     /// `N` of the criterion.
     fn denominator(&self) -> f64 {
         self.estimation().denominator(self.frame().n, self.frame().p())

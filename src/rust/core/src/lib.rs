@@ -26,6 +26,7 @@
 //! [`params`] -> [`em`], [`optimizer`] -> [`verdict`] -> [`multistart`] -> [`estimates`]; [`fit()`] goes all the way.
 //! At the estimates: [`mod@inference`], [`mod@robust`], [`mod@prediction`], [`mod@conditional`], [`whitening`]; around them: [`mod@profile`]. [`streams`] -> [`simulate`], [`resample`] ->
 //! [`mod@bootstrap`] and [`mod@deletion`] go the same way again with made-up data. [`memory`] looks ahead, [`parallel`] divides the work.
+//! [`penalized`] puts penalties around an engine.
 
 // the pages of modules are for maintainers, who see private items
 #![allow(rustdoc::private_intra_doc_links)]
@@ -53,6 +54,7 @@ pub mod objective;
 pub mod optimizer;
 pub mod parallel;
 pub mod params;
+pub mod penalized;
 pub mod prediction;
 pub mod profile;
 pub mod rank;

@@ -71,6 +71,8 @@ impl Crossed<'_> {
         let n = self.scale.map_or(self.denominator(), |_| f64::INFINITY);
         let reml = exact && self.estimation.reml_weight() > 0.0;
         let weight = if exact { 2.0 } else { 1.0 };
+        // what the fixed effects take up, unless they are held
+        let follow = if self.fixed.is_some() { 0.0 } else { weight };
         let mut hessian = vec![0.0; r * r];
         for s in 0..if reml { d } else { 1 } {
             axpy(weight, &self.forms(sources, s..s + 1, sweep)?, &mut hessian);
@@ -78,7 +80,7 @@ impl Crossed<'_> {
         for e in 0..r {
             for f in 0..r {
                 let (m, k) = (&messages[e], &messages[f]);
-                let mut part = -weight * dot(&m[1..d], &k[1..d]) - m[0] * k[0] / n;
+                let mut part = -follow * dot(&m[1..d], &k[1..d]) - m[0] * k[0] / n;
                 if reml {
                     let inner = |j: usize| j * d + 1..(j + 1) * d;
                     part -= (1..d).map(|j| dot(&m[inner(j)], &k[inner(j)])).sum::<f64>();

@@ -61,7 +61,26 @@ impl Crossed<'_> {
             logdet_xvx,
         };
         self.state.value = Some(value.clone());
+        self.apply_fixed()?;
         Ok(value)
+    }
+
+    /// Put the fixed effects that are held in place of the estimated ones.
+    pub(super) fn apply_fixed(&mut self) -> Result<()> {
+        let (Some(fixed), Some(solution)) = (&self.fixed, &self.state.solution) else {
+            return Ok(());
+        };
+        let p = fixed.len();
+        let gamma: Vec<f64> = (0..p)
+            .map(|i| {
+                let row = (i..p).map(|j| self.cells.triangle[j * p + i] * fixed[j]);
+                row.sum::<f64>() - self.cells.projected[i]
+            })
+            .collect();
+        self.state.root.r2 = self.residual_square(solution, &gamma)?;
+        self.state.root.beta.clone_from(fixed);
+        self.state.gamma = gamma;
+        Ok(())
     }
 
     /// Per leading level `D = C^-1 Lambda'` with `C C' = I + Lambda'G Lambda` and `K = (I + G Psi)^-1`; returns the sum of

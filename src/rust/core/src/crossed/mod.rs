@@ -130,6 +130,8 @@ pub struct Crossed<'w> {
     scale: Option<f64>,
     /// The data with all fixed effects, while one of them is held.
     complete: Option<held::Columns>,
+    /// The fixed effects, where all of them are held.
+    fixed: Option<Vec<f64>>,
 }
 
 impl<'w> Crossed<'w> {
@@ -179,6 +181,7 @@ impl<'w> Crossed<'w> {
             pristine: None,
             scale: None,
             complete: None,
+            fixed: None,
             blocks,
             cells,
             layout,
@@ -409,6 +412,18 @@ impl Engine for Crossed<'_> {
 
     fn moments(&mut self) -> Result<Moments> {
         self.sum_moments()
+    }
+
+    fn hold_fixed(&mut self, beta: Option<&[f64]>) -> Result<()> {
+        self.state.forget_derivatives();
+        self.fixed = beta.map(<[f64]>::to_vec);
+        match beta {
+            Some(_) => self.apply_fixed(),
+            None => {
+                self.state.value = None;
+                Ok(())
+            }
+        }
     }
 
     fn conditional_modes(&self) -> Result<Vec<Vec<f64>>> {

@@ -5,7 +5,7 @@
 
 use super::{estimated, settled, spread, square_of, without_rows, Deleted, Method, Request};
 use crate::design::{Design, Factor};
-use crate::engine::Engine;
+use crate::engine::{Engine, Frame};
 use crate::error::{zeros, Result};
 use crate::estimates::{fixed_effects_of, to_engine};
 use crate::fit::{start_lambda, Options};
@@ -186,37 +186,41 @@ impl<'a> Apart<'a> {
             own.copy_from_slice(acc.triangle());
         }
         let all = Others::of(&triangles, &owner, request.count, d)?;
+        let frame = engine.frame();
         let one = |cluster: usize| -> Result<Deleted> {
             let total = totals.without(cluster);
             let full = independent_columns(&total, d, p, options.rank_tolerance).len() == p;
             let n = design.n() - rows[cluster];
             let tri = all.without(cluster);
-            let inverse = invert_upper(&tri, d, p).filter(|_| full && n > p);
-            let Some(inverse) = inverse else {
-                let found = without_rows(design, options, &request, cluster, workers);
-                return settled(design, found);
-            };
-            let beta: Vec<f64> = (0..p)
-                .map(|i| (i..p).map(|k| inverse[k * p + i] * tri[p * d + k]).sum())
-                .collect();
-            let (frame, scaling) = (engine.frame(), &engine.frame().scaling);
-            let unit = scaling.w.sqrt();
-            let root: Vec<f64> = inverse
-                .iter()
-                .enumerate()
-                .map(|(k, v)| v / (scaling.x[frame.kept[k % p]] * unit))
-                .collect();
-            let r2 = tri[p * d + p] * tri[p * d + p] * scaling.w * scaling.y * scaling.y;
-            Ok(Deleted {
-                beta: fixed_effects_of(frame, &beta),
-                covariance: spread(&square_of(&root), &frame.kept, p),
-                sigma2: r2 / options.estimation.denominator(n, p),
-                theta: theta.clone(),
-                evaluations: 1,
-                outcome: Ok(None),
-            })
+            match invert_upper(&tri, d, p).filter(|_| full && n > p) {
+                Some(inverse) => Ok(Deleted {
+                    theta: theta.clone(),
+                    ..solved(frame, options, &tri, &inverse, n)
+                }),
+                None => settled(design, without_rows(design, options, &request, cluster, workers)),
+            }
         };
         workers.map((0..request.count).collect(), one)
+    }
+}
+
+/// Fixed effects and residual variance from a triangle of `[X y]` over n rows, whitened, and the inverse of its first columns.
+fn solved(frame: &Frame, options: &Options, tri: &[f64], inverse: &[f64], n: usize) -> Deleted {
+    let (p, scaling) = (frame.p(), &frame.scaling);
+    let d = p + 1;
+    let beta: Vec<f64> = (0..p)
+        .map(|i| (i..p).map(|k| inverse[k * p + i] * tri[p * d + k]).sum())
+        .collect();
+    let unit = |k: usize| scaling.x[frame.kept[k % p]] * scaling.w.sqrt();
+    let root: Vec<f64> = inverse.iter().enumerate().map(|(k, v)| v / unit(k)).collect();
+    let r2 = tri[p * d + p] * tri[p * d + p] * scaling.w * scaling.y * scaling.y;
+    Deleted {
+        beta: fixed_effects_of(frame, &beta),
+        covariance: spread(&square_of(&root), &frame.kept, p),
+        sigma2: r2 / options.estimation.denominator(n, p),
+        theta: Vec::new(),
+        evaluations: 1,
+        outcome: Ok(None),
     }
 }
 

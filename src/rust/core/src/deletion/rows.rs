@@ -26,6 +26,86 @@ const ALONE: f64 = 1e-8;
 /// `R^-T a` and the leverage divided by the weight, of one row.
 type Seen = (Vec<f64>, f64);
 
+/// What the fit with all rows knows, in the user's units.
+struct Known {
+    kept: Vec<usize>,
+    beta: Vec<f64>,
+    /// `R^-1`, and `S`, its square.
+    root: Vec<f64>,
+    covariance: Vec<f64>,
+    r2: f64,
+    theta: Vec<f64>,
+    /// Fitted values.
+    means: Vec<f64>,
+    seen: Vec<Seen>,
+}
+
+impl Known {
+    fn of(design: &Design<'_>, options: &Options, workers: &Workers<'_>) -> Result<Known> {
+        let mut engine = choose(design, options.making(), workers)?;
+        check_memory(design, engine.as_ref(), options.max_memory)?;
+        let at = to_engine(engine.as_ref(), &start_lambda(design, options)?)?;
+        engine.value(&at)?;
+        let kept = engine.frame().kept.clone();
+        let beta = fixed_effects(engine.as_ref());
+        let mut means = zeros(design.n(), "the fitted values")?;
+        let modes = modes_in_user_units(engine.as_ref())?;
+        fitted(design, &kept, &beta, &modes, &mut means);
+        let add = |all: &mut Vec<Seen>, row: &Errors<'_>| {
+            let both = row.own.iter().zip(row.response);
+            let a: Vec<f64> = both.map(|(o, r)| (o - r) * row.unit).collect();
+            let square = a.iter().map(|v| v * v).sum::<f64>();
+            all.push((a, row.variance * row.unit * row.unit + square));
+        };
+        let seen = for_each_row(design, engine.as_mut(), workers, add)?.concat();
+        let (root, scaling) = (fixed_root(engine.as_ref()), &engine.frame().scaling);
+        Ok(Known {
+            kept,
+            beta,
+            covariance: square_of(&root),
+            root,
+            r2: engine.root().r2 * scaling.w * scaling.y * scaling.y,
+            theta: options.start.iter().flatten().flatten().copied().collect(),
+            means,
+            seen,
+        })
+    }
+
+    /// `1 - h`.
+    fn left(&self, design: &Design<'_>, row: usize) -> f64 {
+        1.0 - design.weights.map_or(1.0, |w| w[row]) * self.seen[row].1
+    }
+
+    /// The estimates without a row.
+    fn without(&self, design: &Design<'_>, options: &Options, row: usize) -> Deleted {
+        let small = self.kept.len();
+        let w = design.weights.map_or(1.0, |w| w[row]);
+        let (left, e) = (self.left(design, row), design.y[row] - self.means[row]);
+        // S a
+        let mut answer = vec![0.0; small];
+        for (j, v) in self.seen[row].0.iter().enumerate() {
+            axpy(*v, &self.root[j * small..(j + 1) * small], &mut answer);
+        }
+        let mut s = self.covariance.clone();
+        for (j, v) in answer.iter().enumerate() {
+            axpy(v * w / left, &answer, &mut s[j * small..(j + 1) * small]);
+        }
+        let mut beta = vec![f64::NAN; design.p];
+        for (k, j) in self.kept.iter().enumerate() {
+            beta[*j] = self.beta[k] - answer[k] * w * e / left;
+        }
+        let n = options.estimation.denominator(design.n() - 1, small);
+        Deleted {
+            beta,
+            covariance: spread(&s, &self.kept, design.p),
+            sigma2: (self.r2 - w * e * e / left) / n,
+            theta: self.theta.clone(),
+            evaluations: 0,
+            outcome: Ok(None),
+        }
+    }
+}
+
 /// The estimates without each row, theta held.
 pub fn delete(
     design: &Design<'_>,
@@ -33,79 +113,20 @@ pub fn delete(
     request: &Request<'_>,
     workers: &Workers<'_>,
 ) -> Result<Vec<Deleted>> {
-    let mut engine = choose(design, options.making(), workers)?;
-    check_memory(design, engine.as_ref(), options.max_memory)?;
-    let at = to_engine(engine.as_ref(), &start_lambda(design, options)?)?;
-    engine.value(&at)?;
-    let (kept, root) = (engine.frame().kept.clone(), fixed_root(engine.as_ref()));
-    let (beta, modes) = (
-        fixed_effects(engine.as_ref()),
-        modes_in_user_units(engine.as_ref())?,
-    );
-    let mut means = zeros(design.n(), "the fitted values")?;
-    fitted(design, &kept, &beta, &modes, &mut means);
-    let scaling = &engine.frame().scaling;
-    let r2 = engine.root().r2 * scaling.w * scaling.y * scaling.y;
-    let add = |all: &mut Vec<Seen>, row: &Errors<'_>| {
-        let a: Vec<f64> = row
-            .own
-            .iter()
-            .zip(row.response)
-            .map(|(o, r)| (o - r) * row.unit)
-            .collect();
-        let square = a.iter().map(|v| v * v).sum::<f64>();
-        all.push((a, row.variance * row.unit * row.unit + square));
-    };
-    let seen = for_each_row(design, engine.as_mut(), workers, add)?.concat();
-    let (p, small) = (design.p, kept.len());
-    let covariance = square_of(&root);
-    let theta: Vec<f64> = options.start.iter().flatten().flatten().copied().collect();
-    let one = |row: usize| -> Deleted {
-        let (a, h) = &seen[row];
-        let w = design.weights.map_or(1.0, |w| w[row]);
-        let (left, e) = (1.0 - w * h, design.y[row] - means[row]);
-        // S a
-        let mut answer = vec![0.0; small];
-        for (j, v) in a.iter().enumerate() {
-            axpy(*v, &root[j * small..(j + 1) * small], &mut answer);
-        }
-        let mut s = covariance.clone();
-        for (j, v) in answer.iter().enumerate() {
-            axpy(v * w / left, &answer, &mut s[j * small..(j + 1) * small]);
-        }
-        let mut new = vec![f64::NAN; p];
-        for (k, j) in kept.iter().enumerate() {
-            new[*j] = beta[k] - answer[k] * w * e / left;
-        }
-        let n = options.estimation.denominator(design.n() - 1, small);
-        Deleted {
-            beta: new,
-            covariance: spread(&s, &kept, p),
-            sigma2: (r2 - w * e * e / left) / n,
-            theta: theta.clone(),
-            evaluations: 0,
-            outcome: Ok(None),
-        }
-    };
-    let clusters = request.clusters.iter().enumerate();
+    let known = Known::of(design, options, workers)?;
     let mut row_of = vec![0; request.count];
+    let clusters = request.clusters.iter().enumerate();
     clusters.for_each(|(row, c)| row_of[*c as usize - 1] = row);
     let mut all = Vec::with_capacity(request.count);
     for (cluster, row) in row_of.into_iter().enumerate() {
         if cluster % 1024 == 0 {
             workers.check()?;
         }
-        let w = design.weights.map_or(1.0, |w| w[row]);
-        let alone = 1.0 - w * seen[row].1 < ALONE || design.n() <= small + 1;
+        let alone = known.left(design, row) < ALONE || design.n() <= known.kept.len() + 1;
         all.push(if alone {
-            let options = Options {
-                threads: 1,
-                ..options.clone()
-            };
-            let found = without_rows(design, &options, request, cluster, workers);
-            settled(design, found)?
+            settled(design, without_rows(design, options, request, cluster, workers))?
         } else {
-            one(row)
+            known.without(design, options, row)
         });
     }
     Ok(all)

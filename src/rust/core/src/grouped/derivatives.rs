@@ -89,7 +89,8 @@ impl Grouped<'_> {
             let r = self.directions.len();
             // nothing is profiled over a residual variance that is held
             let denominator = self.scale.map_or(self.denominator(), |_| f64::INFINITY);
-            close_hessian(&mut total, r, p, reml_weight, denominator);
+            let follow = if self.fixed.is_some() { 0.0 } else { 1.0 };
+            close_hessian(&mut total, r, p, (reml_weight, follow), denominator);
         }
         Ok(self.collect(total, order))
     }
@@ -219,8 +220,10 @@ pub(super) fn mirrored(mut upper: Vec<f64>, r: usize) -> Vec<f64> {
     upper
 }
 
-/// The curvature that arises at the root, where the messages of all groups meet.
-fn close_hessian(sums: &mut Sums, r: usize, p: usize, reml_weight: f64, denominator: f64) {
+/// The curvature that arises at the root, where the messages of all groups meet. The weights are those of REML's part and
+/// of what the fixed effects take up: 0 where they are held.
+fn close_hessian(sums: &mut Sums, r: usize, p: usize, weights: (f64, f64), denominator: f64) {
+    let (reml_weight, follow) = weights;
     let d = p + 1;
     for k in 0..r {
         for j in 0..=k {
@@ -230,7 +233,7 @@ fn close_hessian(sums: &mut Sums, r: usize, p: usize, reml_weight: f64, denomina
             );
             let mut h = a[0] * b[0] / denominator;
             for c in 1..d {
-                h += 2.0 * a[c * d] * b[c * d];
+                h += 2.0 * follow * a[c * d] * b[c * d];
                 let above = dot(&a[c * d + 1..c * d + c], &b[c * d + 1..c * d + c]);
                 h += reml_weight * (2.0 * above + a[c * d + c] * b[c * d + c]);
             }

@@ -119,12 +119,31 @@ impl Grouped<'_> {
         let logdet_xvx = 2.0 * (0..p).map(|j| tri[j * d + j].abs().ln()).sum::<f64>();
         self.root = Root { beta, r_inverse, r2 };
         let frame = &self.reduced.frame;
-        Ok(Value {
+        let value = Value {
             criterion: frame.criterion(self.estimation, r2, logdet_v, logdet_xvx),
             r2,
             logdet_v,
             logdet_xvx,
-        })
+        };
+        self.apply_fixed();
+        Ok(value)
+    }
+
+    /// Put the fixed effects that are held in place of the estimated ones: `r2 + |R (beta - held)|^2`.
+    pub(super) fn apply_fixed(&mut self) {
+        if let Some(fixed) = &self.fixed {
+            let p = fixed.len();
+            let mut difference: Vec<f64> = self.root.beta.iter().zip(fixed).map(|(b, f)| b - f).collect();
+            // R d from R^-1 (R d) = d
+            for i in (0..p).rev() {
+                for k in i + 1..p {
+                    difference[i] -= self.root.r_inverse[k * p + i] * difference[k];
+                }
+                difference[i] /= self.root.r_inverse[i * p + i];
+            }
+            self.root.r2 += dot(&difference, &difference);
+            self.root.beta.clone_from(fixed);
+        }
     }
 }
 

@@ -58,6 +58,8 @@ pub struct Grouped<'w> {
     scale: Option<f64>,
     /// The data with all fixed effects, while one of them is held.
     complete: Option<held::Columns>,
+    /// The fixed effects, where all of them are held.
+    fixed: Option<Vec<f64>>,
 }
 
 impl<'w> Grouped<'w> {
@@ -102,6 +104,7 @@ impl<'w> Grouped<'w> {
             root: Root::default(),
             scale: None,
             complete: None,
+            fixed: None,
         })
     }
 
@@ -234,6 +237,12 @@ impl Engine for Grouped<'_> {
 
     fn hold_effect(&mut self, held: Option<(usize, f64)>) -> Result<()> {
         self.hold(held)
+    }
+
+    fn hold_fixed(&mut self, beta: Option<&[f64]>) -> Result<()> {
+        self.fixed = beta.map(<[f64]>::to_vec);
+        self.apply_fixed();
+        Ok(())
     }
 
     fn conditional_modes(&self) -> Result<Vec<Vec<f64>>> {
