@@ -105,13 +105,13 @@ sigma.mixedlm <- function(object, ...) sqrt(field(object, "scale"))
 #' @rdname mixedlm-accessors
 #' @importFrom stats nobs
 #' @export
-nobs.mixedlm <- function(object, ...) length(field(object, "y"))
+nobs.mixedlm <- function(object, ...) n_rows(object)
 
 #' @rdname mixedlm-accessors
 #' @importFrom stats df.residual
 #' @export
 df.residual.mixedlm <- function(object, ...) {
-  length(field(object, "y")) - n_parameters(object)
+  n_rows(object) - n_parameters(object)
 }
 
 # Fixed effects, free variance parameters, and the residual variance.
@@ -140,6 +140,7 @@ formula.mixedlm <- function(x, fixed.only = FALSE, random.only = FALSE, ...) {
 #' @importFrom stats model.frame
 #' @export
 model.frame.mixedlm <- function(formula, fixed.only = FALSE, ...) {
+  check_rows_kept(formula)
   frame <- field(formula, "frame")
   if (!isTRUE(fixed.only)) {
     return(frame)

@@ -11,6 +11,7 @@
 #   frame, terms_fixed, xlevels, contrasts, na.action
 #   start        filled in by set_parameters(), as is `free` of each term
 build_design <- function(parsed, frame, contrasts = NULL) {
+  check_frame_kept(frame)
   full <- attr(frame, "terms")
   fixed <- frame_terms(stats::terms.formula(parsed$fixed), full, frame)
   check_response_left(fixed)
@@ -56,6 +57,7 @@ frame_terms <- function(tt, full, frame) {
 # The columns that `tt` makes of the frame, without row names: n strings that
 # nobody asked for. Taking them off afterwards would copy the matrix.
 fixed_matrix <- function(tt, frame, contrasts) {
+  check_frame_kept(frame)
   check_predictors(tt, frame)
   check_contrasts(contrasts, tt, frame)
   tryCatch(

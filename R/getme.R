@@ -159,6 +159,7 @@ effects_vector <- function(fit) {
 }
 
 factor_list <- function(fit) {
+  check_rows_kept(fit)
   order <- factor_order(fit)
   factors <- field(fit, "factors")[order]
   values <- lapply(factors, function(f) {

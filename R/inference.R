@@ -142,7 +142,7 @@ inference_basis <- function(fit, method) {
   basis <- list(
     method = method, beta = field(fit, "fe_params"), vcov = phi, phi = phi,
     df = switch(method, normal = Inf, none = NA_real_,
-      residual = length(field(fit, "y")) - nrow(phi)
+      residual = n_rows(fit) - nrow(phi)
     )
   )
   if (!method %in% c("satterthwaite", "kenward-roger") || !nrow(phi)) {

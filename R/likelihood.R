@@ -27,7 +27,8 @@
 #' @return `mixedlm_loglik()`: a number. `mixedlm_score()`: a vector of derivatives.
 #'   `mixedlm_hessian()`: a matrix of second derivatives, at the fixed effects in `params` or, where it has none, the
 #'   best ones.
-#' @section Errors: `mixedlm_error_params` for parameters that do not fit the model.
+#' @section Errors: `mixedlm_error_params` for parameters that do not fit the model;
+#'   `mixedlm_error_penalty` for penalised fits.
 #' @export
 #' @examples
 #' fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig")
@@ -83,7 +84,8 @@ mixedlm_hessian <- function(fit, params = NULL, use_sqrt = FALSE) {
 # -> list(design, theta: packed, beta: of the estimated columns or NULL, rows: of the packed vector,
 # fe_names, estimated: which fixed effects `free` does not hold).
 likelihood_point <- function(fit, params, profile_fe, use_sqrt) {
-  check_fit_rows(fit)
+  check_is_fit(fit)
+  refuse_penalised(fit, "The likelihood at given parameters")
   for (flag in c("profile_fe", "use_sqrt")) {
     if (!is_flag(get(flag))) {
       abort("argument", paste0(
@@ -113,7 +115,7 @@ likelihood_point <- function(fit, params, profile_fe, use_sqrt) {
   at
 }
 
-check_fit_rows <- function(fit) {
+check_is_fit <- function(fit) {
   if (!inherits(fit, "mixedlm")) {
     abort("object", paste0("`fit` must be a fit of mixedlm(), not ", describe(fit), "."), argument = "fit")
   }

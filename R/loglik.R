@@ -67,7 +67,7 @@ criterion_as <- function(fit, reml) {
   if (reml == field(fit, "reml")) {
     return(field(fit, "criterion"))
   }
-  n <- length(field(fit, "y")) - if (reml) length(field(fit, "fe_params")) else 0L
+  n <- n_rows(fit) - if (reml) length(field(fit, "fe_params")) else 0L
   r2 <- field(fit, "pwrss")
   n * (log(2 * pi * r2 / n) + 1) + field(fit, "logdet_v") -
     field(fit, "log_weights") + if (reml) field(fit, "logdet_xvx") else 0

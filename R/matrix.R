@@ -141,6 +141,9 @@ vc_columns <- function(exog_vc, n, taken, groups, data) {
   if (is.null(exog_vc)) {
     return(list(columns = NULL, formula = NULL))
   }
+  if (inherits(exog_vc, "mixedlm_vc_spec")) {
+    exog_vc <- spec_as_list(exog_vc, groups, data)
+  }
   if (!is.list(exog_vc) || is.data.frame(exog_vc) && !length(exog_vc) ||
     is.null(names(exog_vc)) || any(!nzchar(names(exog_vc)))) {
     abort("argument", paste0(

@@ -190,7 +190,7 @@ mixedlm.character <- function(formula, ...) {
 #' @param exog_vc (named `list`) variance components, each a factor (a random
 #'   effect for each of its values within each group), a numeric vector or
 #'   matrix (a random effect for each column and group), or a list with one
-#'   matrix for each group, named after the groups. Columns without names are
+#'   matrix for each group, named after the groups; or all of them as [vc_spec()]. Columns without names are
 #'   called as statsmodels calls them: `const`, `x1`, `x2`, ..., `x_re1`, ...
 #' @export
 mixedlm.matrix <- function(formula, y, groups = NULL, exog_re = NULL, exog_vc = NULL,

@@ -67,8 +67,7 @@
 #' [linear_hypothesis()]) and `fit$wald_test_terms()`, with statsmodels' covariance of the fixed effects:
 #' z tests for the first, F with `df_resid` for the second, chi-square for the others.
 #' `fit$predict(exog)` gives the fixed effects' part for a design matrix or a data frame,
-#' `fit$get_distribution(exog, scale)` normal distributions around it (`$rvs()`, `$mean()`, ...; default
-#' those of the fit), `fit$loglike(params)`, `fit$score(params)`, `fit$hessian(params)` are [mixedlm_loglik()] and its kin,
+#' `fit$get_distribution(params, scale)$rvs(n)` draws responses, `fit$loglike(params)`, `fit$score(params)`, `fit$hessian(params)` are [mixedlm_loglik()] and its kin,
 #' `fit$params_object` is [params_of()], and `fit$remove_data()` is [remove_data()].
 #'
 #' `bse_re` are statsmodels' numbers, which leave out the uncertainty of
@@ -306,14 +305,18 @@ validate_mixedlm <- function(fit) {
 
 # Field `name` of a fit, stored fields only: what the methods use.
 field <- function(fit, name) {
-  .subset2(fit, name)
+  value <- .subset2(fit, name)
+  if (inherits(value, "mixedlm_removed")) {
+    abort_removed()
+  }
+  value
 }
 
 `%||%` <- function(x, y) if (is.null(x)) y else x
 
 #' @export
 `$.mixedlm` <- function(x, name) {
-  value <- .subset2(x, name)
+  value <- field(x, name)
   if (!is.null(value)) {
     return(value)
   }
@@ -364,8 +367,8 @@ computed_fields <- list(
   llf = function(fit) -field(fit, "criterion") / 2,
   aic = function(fit) if (field(fit, "reml")) NaN else stats::AIC(fit),
   bic = function(fit) if (field(fit, "reml")) NaN else stats::BIC(fit),
-  nobs = function(fit) length(field(fit, "y")),
-  df_resid = function(fit) length(field(fit, "y")) - length(field(fit, "fe_params")),
+  nobs = function(fit) n_rows(fit),
+  df_resid = function(fit) n_rows(fit) - length(field(fit, "fe_params")),
   df_modelwc = function(fit) length(statsmodels_inference(fit)$params),
   k_fe = function(fit) length(field(fit, "fe_params")),
   k_re = function(fit) nrow(field(fit, "cov_re")),

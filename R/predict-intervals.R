@@ -37,7 +37,7 @@ replicate_pivots <- function(fit, given, rows, weights, wanted, observed) {
   fixed <- !wanted$random.only
   context <- boot_context(fit)
   draw <- drawing(fit, given)
-  n <- length(field(fit, "y"))
+  n <- n_rows(fit)
   out <- matrix(NA_real_, rows$n, wanted$nsim)
   failed <- rep.int(TRUE, wanted$nsim)
   for (batch in boot_batches(wanted$nsim, max(1L, min(500L, 4e6 %/% n)))) {

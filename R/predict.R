@@ -227,7 +227,7 @@ tell_estimable <- function(fit, rows, newdata) {
   if (is.null(newdata) || !length(aliased) || is.null(rows$x)) {
     return(invisible())
   }
-  own <- prediction_rows(fit, keep = lapply(field(fit, "random"), function(term) integer()))$x
+  own <- fixed_matrix(field(fit, "terms"), spanning_frame(fit), field(fit, "contrasts"))
   kept <- setdiff(seq_along(columns), aliased)
   map <- qr.coef(qr(own[, kept, drop = FALSE]), own[, aliased, drop = FALSE])
   map[is.na(map)] <- 0

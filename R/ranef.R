@@ -7,7 +7,7 @@
 #'
 #' @param object (`mixedlm`) a fit.
 #' @param condVar (`logical(1)`) whether the conditional covariance matrices are
-#'   computed too, as in lme4 the default.
+#'   computed too, as in lme4 the default; not after [remove_data()].
 #' @param drop (`logical(1)`) whether data frames of one column become named
 #'   vectors.
 #' @param whichel (`character`) names of the grouping factors to give; default all.
@@ -29,6 +29,9 @@
 #' head(as.data.frame(ranef(fit)))
 ranef.mixedlm <- function(object, condVar = TRUE, drop = FALSE, whichel = NULL,
                           postVar = FALSE, ...) {
+  if (missing(condVar) && is_removed(object)) {
+    condVar <- FALSE
+  }
   factors <- field(object, "factors")
   names <- vapply(factors, `[[`, "", "name")
   chosen <- factor_order(object)
@@ -140,6 +143,7 @@ print.ranef.mixedlm <- function(x, ...) {
 # statsmodels' random_effects: per group one named vector, group-level effects
 # first, then the components within it.
 group_effects <- function(fit) {
+  check_rows_kept(fit)
   random <- field(fit, "random")
   group <- group_of_rows(fit)
   terms <- order(vapply(random, function(term) term$role != "cov_re", NA))

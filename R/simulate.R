@@ -126,7 +126,7 @@ simulation_rows <- function(fit, newdata, allow_new_levels, na.action) {
     x = x, offset = rep_len(found$offset, n), random = random, rows = as.character(found$rows),
     na.action = found$na.action, weights = if (is.null(newdata)) {
       field(fit, "weights")
-    } else if (!is.null(field(fit, "weights"))) {
+    } else if (!is.null(.subset2(fit, "weights"))) {
       check_new_weights(call_value(fit, found, "weights", "newdata"))
     }
   )

@@ -9,7 +9,7 @@ lme4_lines <- function(x, digits, how) {
       tests_text(x), " ['mixedlm']"
     ),
     call_lines(fit), "", criterion_lines(fit), "",
-    if (how$residuals) c("Scaled residuals: ", residual_lines(fit, digits), ""),
+    if (how$residuals && !is_removed(fit)) c("Scaled residuals: ", residual_lines(fit, digits), ""),
     "Random effects:", varcorr_lines(VarCorr(fit), digits, how$components),
     size_line(fit), "", "Fixed effects:",
     coefficient_lines(x$coefficients, digits, how$stars),
@@ -63,7 +63,7 @@ scaled_residuals <- function(fit) {
 size_line <- function(fit) {
   n <- ngrps(fit)
   paste0(
-    "Number of obs: ", length(field(fit, "y")), ", groups:  ",
+    "Number of obs: ", n_rows(fit), ", groups:  ",
     paste(paste(names(n), n, sep = ", "), collapse = "; ")
   )
 }

@@ -187,7 +187,7 @@ summary_header <- function(fit, yname) {
   count <- function(x) format(x, scientific = FALSE, trim = TRUE)
   c(
     "Model:" = "MixedLM", "Dependent Variable:" = response,
-    "No. Observations:" = count(length(field(fit, "y"))),
+    "No. Observations:" = count(n_rows(fit)),
     "Method:" = if (field(fit, "reml")) "REML" else "ML",
     "No. Groups:" = count(size[["n"]]),
     "Scale:" = fixed_digits(field(fit, "scale"), 4L),

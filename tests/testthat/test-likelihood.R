@@ -123,4 +123,7 @@ test_that("parameters that do not fit are told", {
   expect_identical(told(mixedlm_loglik(fit, profile_fe = 1)), "mixedlm_error_argument profile_fe")
   expect_identical(told(mixedlm_score(fit, use_sqrt = NA)), "mixedlm_error_argument use_sqrt")
   expect_identical(told(mixedlm_loglik(lm(dist ~ speed, cars))), "mixedlm_error_object fit")
+  penalised <- mixedlm(Weight ~ Time, dietox, groups = "Pig", fe_pen = pen_l2())
+  expect_error(mixedlm_loglik(penalised), class = "mixedlm_error_penalty")
+  expect_error(refit(penalised), class = "mixedlm_error_penalty")
 })

@@ -1,9 +1,9 @@
-"""Reference values of statsmodels: log-likelihood, score and Hessian at given parameters, packing, VCSpec.
+"""Reference values of statsmodels: log-likelihood, score and Hessian at given parameters, packing, VCSpec, summary_col().
 
-Usage: python tools/reference/reference_statsmodels_likelihood.py <folder of data.R> <output file>
+Usage: python tools/reference/reference_statsmodels_likelihood.py <folder of data.R> <output file> <file of tables>
 
 Needs statsmodels from PyPI (0.15.0 was used). Writes one row per number, with the versions and the date in the
-first line. `numeric` are central differences of its own log-likelihood, for what its Hessian is to be compared with.
+first line; and the printouts of summary_col(). `numeric` are central differences of its own log-likelihood, for what its Hessian is to be compared with.
 """
 
 import csv
@@ -16,9 +16,10 @@ import numpy as np
 import pandas as pd
 import statsmodels
 import statsmodels.formula.api as smf
-from statsmodels.regression.mixed_linear_model import MixedLMParams
+from statsmodels.iolib.summary2 import summary_col
+from statsmodels.regression.mixed_linear_model import MixedLM, MixedLMParams, VCSpec
 
-data_folder, out_file = sys.argv[1:3]
+data_folder, out_file, table_file = sys.argv[1:4]
 
 
 def read(name):
@@ -92,6 +93,33 @@ for name, (model, parts) in models.items():
             return model.score(at, profile_fe=False)
 
         write(name, reml, "numeric", difference(score, plain))
+
+# VCSpec: groups sorted, halves of each pig's weighings as random effects with one variance
+early = dietox[dietox.Time <= 6].sort_values(["Pig", "Time"], kind="stable")
+mats, colnames = [], []
+for _, g in early.groupby("Pig"):
+    mats.append(np.column_stack([g.Time <= 3, g.Time > 3]).astype(float))
+    colnames.append(["first", "second"])
+exog = np.column_stack([np.ones(len(early)), early.Time])
+model = MixedLM(
+    early.Weight, exog, early.Pig, exog_re=np.ones(len(early)), exog_vc=VCSpec(["half"], [colnames], [mats])
+)
+tight = dict(method=["nm", "bfgs"], xtol=1e-12, ftol=1e-12, gtol=1e-9, maxiter=5000)
+fit = model.fit(**tight)
+write("vc_spec", True, "llf", [fit.llf])
+write("vc_spec", True, "params", fit.params)
+
+one = smf.mixedlm("Weight ~ Time", dietox, groups="Pig").fit(**tight)
+two = smf.mixedlm("Weight ~ Time + Cu", dietox, groups="Pig", re_formula="~Time").fit(reml=False, **tight)
+info = {"N": lambda x: "%d" % x.nobs, "llf": lambda x: "%.3f" % x.llf}
+tables = [
+    summary_col([one, two], stars=True, model_names=["one", "two"], float_format="%.2f"),
+    summary_col([one, two], float_format="%.2f"),
+    summary_col([one, two], stars=True, float_format="%.1f", regressor_order=["Time"], info_dict=info),
+    summary_col([one], model_names=["a rather long name"], float_format="%.2f"),
+]
+with open(table_file, "w", newline="") as f:
+    f.write("\n----\n".join(str(t) for t in tables) + "\n")
 
 with open(out_file, "w", newline="") as f:
     f.write(
