@@ -37,6 +37,20 @@ TIGHT = dict(method=["nm", "bfgs"], xtol=1e-13, ftol=1e-13, gtol=1e-9, maxiter=5
 rows = []
 
 
+class Patient(sm.MixedLM):
+    """The search is begun again where it ended, several times: one alone may end early."""
+
+    def fit(self, **settings):
+        result = super().fit(**settings)
+        for method in ("bfgs", "nm", "bfgs", "lbfgs", "bfgs"):
+            at = MixedLMParams.from_components(
+                np.asarray(result.fe_params), np.asarray(result.cov_re_unscaled)
+            )
+            result = super().fit(**{**settings, "start_params": at, "method": method})
+        return result
+
+
+
 def put(model, part, values):
     for name, value in values:
         rows.append([model, part, name, repr(float(value))])
@@ -56,7 +70,7 @@ MODELS = {
 for key, (data, formula, groups, re_formula, reml) in MODELS.items():
     whole = smf.mixedlm(formula, data, groups=groups, re_formula=re_formula)
     names = [tidy(n) for n in whole.exog_names]
-    make = lambda: sm.MixedLM(whole.endog, whole.exog, whole.groups, exog_re=whole.exog_re)
+    make = lambda: Patient(whole.endog, whole.exog, whole.groups, exog_re=whole.exog_re)
     for alpha in (0.5, 5, 20, 200):
         fit = make().fit_regularized(
             alpha=alpha, ceps=0, ptol=1e-12, maxit=20000, reml=reml, **TIGHT
