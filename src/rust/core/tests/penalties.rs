@@ -87,8 +87,10 @@ fn penalties(design: &Design<'_>) -> Vec<(&'static str, Penalty)> {
     ]
 }
 
+type Visit<'a> = &'a mut dyn FnMut(&mut Penalised<'_>, &Coordinates, Vec<f64>, &str);
+
 /// Visit an engine under each penalty at a regular point.
-fn visit_all(visit: &mut dyn FnMut(&mut Penalised<'_>, &Coordinates, Vec<f64>, &str)) {
+fn visit_all(visit: Visit<'_>) {
     let stop = AtomicBool::new(false);
     let workers = Workers::new(1, &stop).unwrap();
     for (number, shape) in shapes().into_iter().enumerate() {
