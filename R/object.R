@@ -62,7 +62,7 @@
 #' `llf`, `aic`, `bic` (`NaN` for REML, as there), `nobs`, `df_resid`,
 #' `df_modelwc`, `k_fe`, `k_re`, `k_re2`, `k_vc`, `method`, `converged`,
 #' `use_t`. What is a method there is a function here: `fit$conf_int(alpha)`,
-#' `fit$cov_params()`, `fit$summary()`, `fit$profile_re()`, and the tests
+#' `fit$cov_params()`, `fit$summary()`, `fit$profile_re()`, `fit$fit_regularized(method, alpha)`, and the tests
 #' `fit$t_test(L, rhs)`, `fit$f_test(L, rhs)`, `fit$wald_test(L, rhs)` (`L` as in
 #' [linear_hypothesis()]) and `fit$wald_test_terms()`, with statsmodels' covariance of the fixed effects:
 #' z tests for the first, F with `df_resid` for the second, chi-square for the others.
@@ -360,6 +360,9 @@ computed_fields <- list(
   wald_test = function(fit) statsmodels_joint_test(fit, "normal"),
   wald_test_terms = function(fit) function(...) statsmodels_term_tests(fit, ...),
   profile_re = function(fit) function(...) profile_variance(fit, ...),
+  fit_regularized = function(fit) {
+    function(method = "l1", alpha = 0, ...) fit_regularized(fit, method = method, alpha = alpha, ...)
+  },
   random_effects = function(fit) group_effects(fit),
   random_effects_cov = function(fit) group_effects_cov(fit),
   fittedvalues = function(fit) fitted(fit),

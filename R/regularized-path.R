@@ -74,6 +74,9 @@ regularization_path.mixedlm <- function(object, alpha = NULL, n_alpha = 50, rati
 
 path_weights <- function(fit, weights, l1_ratio, standardize) {
   columns <- field(fit, "columns")
+  if (!length(columns)) {
+    abort_penalty("object", "is a fit without fixed effects.")
+  }
   if (is.null(weights)) {
     weights <- as.double(columns != "(Intercept)")
   }

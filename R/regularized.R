@@ -352,7 +352,7 @@ regularized_lines <- function(fit) {
       "; ", length(info$active), " of ", length(field(fit, "fe_params")), " coefficients are not zero."
     ),
     if (info$covariance == "held") {
-      "Relative covariances are held at the estimates of the fit without penalty."
+      "Relative covariances are held at the estimates of the fit without penalty; the verdict is about that."
     } else {
       "Covariances were estimated together with the coefficients; the verdict is about the penalised criterion."
     },

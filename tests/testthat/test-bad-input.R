@@ -156,7 +156,7 @@ bad <- list(
   list(quote(mixedlm_control(rank_tol = 2)), "control", "rank_tol"),
   list(quote(mixedlm_control(max_memory = "plenty")), "control", "max_memory"),
   list(quote(mixedlm(y ~ x, d, groups = "g", control = list(max_memory = -1))), "control", "max_memory"),
-  list(quote(mixedlm(y ~ x, d, groups = "g", fe_pen = 1)), "argument", "fe_pen"),
+  list(quote(mixedlm(y ~ x, d, groups = "g", fe_pen = 1)), "penalty", "fe_pen"),
   list(quote(mixedlm(y ~ x, d, groups = "g", reml = FALSE)), "argument", "REML"),
   list(quote(mixedlm(y ~ x, d, group = "g", wieghts = x)), "argument", "weights"),
   list(quote(mixedlm(y ~ x, d, "g", NULL, NULL, TRUE, NULL, NULL, NULL, na.omit, NULL, NULL, NULL, NULL, NULL, "em", NULL, 7)), "argument", "7"),

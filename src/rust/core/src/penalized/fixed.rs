@@ -116,7 +116,8 @@ impl Profile<'_> {
                 (slope < 0.0 && to * step > 0.0 && to.abs() <= 10.0 * step.abs()).then_some(to)
             });
             before = Some((s, step));
-            s += jump.unwrap_or(step);
+            // no fixed point is below the residual variance of generalised least squares
+            s = (s + jump.unwrap_or(step)).max(self.r2 / self.n);
         }
         Ok(Shrunk {
             excess: self.quadratic.value(&beta),

@@ -130,7 +130,12 @@ impl Search {
         let largest = c.iter().fold(0.0f64, |a, v| a.max(v.abs()));
         // beyond any slope there can be a weight is as good as infinite
         let most = largest.max(f64::MIN_POSITIVE) * HUGE;
-        let l1: Vec<f64> = weights.l1.iter().zip(&scale).map(|(v, s)| (v / s).min(most)).collect();
+        let l1: Vec<f64> = weights
+            .l1
+            .iter()
+            .zip(&scale)
+            .map(|(v, s)| (v / s).min(most))
+            .collect();
         let x: Vec<f64> = warm.iter().zip(&scale).map(|(v, s)| v * s).collect();
         let sign = x.iter().zip(&l1).map(|(x, l)| sign_of(*x, *l)).collect();
         Ok(Search {
