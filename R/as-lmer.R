@@ -36,14 +36,6 @@ as_lmer <- function(fit) {
   at_estimates(fit, lmer_model(fit, parent.frame()))
 }
 
-check_is_fit <- function(fit, argument) {
-  if (!inherits(fit, "mixedlm")) {
-    abort("object", paste0(
-      "`", argument, "` must be a fit of mixedlm(); found ", describe(fit), "."
-    ), argument = argument)
-  }
-}
-
 need_lme4 <- function(what) {
   if (!requireNamespace("lme4", quietly = TRUE)) {
     abort("lmer", paste0(what, " needs the package lme4, which is not installed."))

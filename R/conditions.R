@@ -198,3 +198,11 @@ choose_one <- function(value, choices, argument) {
     "."
   ), argument = argument)
 }
+
+check_is_fit <- function(fit, argument = "fit") {
+  if (!inherits(fit, "mixedlm")) {
+    abort("object", paste0(
+      "`", argument, "` must be a fit of mixedlm(); found ", describe(fit), "."
+    ), argument = argument)
+  }
+}

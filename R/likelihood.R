@@ -115,12 +115,6 @@ likelihood_point <- function(fit, params, profile_fe, use_sqrt) {
   at
 }
 
-check_is_fit <- function(fit) {
-  if (!inherits(fit, "mixedlm")) {
-    abort("object", paste0("`fit` must be a fit of mixedlm(), not ", describe(fit), "."), argument = "fit")
-  }
-}
-
 fixed_of <- function(params, fit) {
   if (inherits(params, "mixedlm_params")) {
     return(params$fe_params)
