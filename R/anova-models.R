@@ -163,7 +163,7 @@ fit_again <- function(fit, reml = field(fit, "reml"), parsed = field(fit, "parse
   call <- field(fit, "call")
   call$REML <- reml
   quietly(function() {
-    design <- build_design(parsed, field(fit, "frame"), contrasts)
+    design <- build_again(fit, parsed = parsed, contrasts = contrasts)
     design <- set_parameters(design, field(fit, "start"), field(fit, "free"))
     fit_design(call, parsed, design, settings, field(fit, "start"), field(fit, "free"))
   })

@@ -92,7 +92,7 @@ split_terms <- function(fit) {
   if (!length(apart)) {
     return(list())
   }
-  design <- build_design(field(fit, "parsed"), field(fit, "frame"), field(fit, "contrasts"))
+  design <- build_again(fit)
   out <- list()
   for (k in apart) {
     z <- term_columns_of(design, design$terms[[k]])

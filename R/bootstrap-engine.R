@@ -27,7 +27,7 @@ boot_context <- function(fit, progress = FALSE, whole = whole_design(fit)) {
 # The design of a fit, columns that are held included, with the names that the
 # fit knows its columns by.
 whole_design <- function(fit, frame = field(fit, "frame")) {
-  design <- build_design(field(fit, "parsed"), frame, field(fit, "contrasts"))
+  design <- build_again(fit, frame)
   colnames(design$x) <- field(fit, "columns")
   random <- field(fit, "random")
   for (k in seq_along(design$terms)) {

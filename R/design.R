@@ -9,6 +9,7 @@
 #                z, lhs_terms, bar): x_columns (0 for the constant) when X
 #                holds the columns already, else z; bar: index into parsed$bars
 #   frame, terms_fixed, xlevels, contrasts, na.action
+#   contrasts_default    the option when the design was made
 #   start        filled in by set_parameters(), as is `free` of each term
 build_design <- function(parsed, frame, contrasts = NULL) {
   check_frame_kept(frame)
@@ -32,6 +33,7 @@ build_design <- function(parsed, frame, contrasts = NULL) {
     terms_fixed = fixed,
     xlevels = levels_of(fixed, frame),
     contrasts = attr(x, "contrasts"),
+    contrasts_default = getOption("contrasts"),
     na.action = attr(frame, "na.action")
   )
   check_design(structure(design, class = "mixedlm_design"))

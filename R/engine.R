@@ -197,8 +197,20 @@ design_of <- function(fit, what = "This", matters = c("all", "fixed", "none")) {
   if (matters != "none") {
     refuse_penalised(fit, what, fixed_only = matters == "fixed")
   }
-  design <- build_design(field(fit, "parsed"), field(fit, "frame"), field(fit, "contrasts"))
+  design <- build_again(fit)
   engine_design(set_parameters(design, field(fit, "start"), field(fit, "free")))
+}
+
+# The design of a fit, or of another model for its frame, with the contrasts that were the
+# default when it was made.
+build_again <- function(fit, frame = field(fit, "frame"), parsed = field(fit, "parsed"),
+                        contrasts = field(fit, "contrasts")) {
+  default <- field(fit, "contrasts_default")
+  if (!is.null(default) && !identical(default, getOption("contrasts"))) {
+    old <- options(contrasts = default)
+    on.exit(options(old))
+  }
+  build_design(parsed, frame, contrasts)
 }
 
 # All elements of the relative factors that their structures allow, term by

@@ -149,13 +149,8 @@ hat_matrix <- function(fit) {
     ), argument = "fullHatMatrix")
   }
   root <- sqrt(weights_or_one(fit))
-  effects <- lapply(seq_along(design$terms), function(k) {
-    term <- design$terms[[k]]
-    term$z <- term_columns_of(design, term) %*% field(fit, "theta")[[k]]
-    expand_term(design, term)
-  })
   kept <- colnames(design$x) %in% names(field(fit, "fe_params"))
-  z <- do.call(cbind, effects) * root
+  z <- as.matrix(getME(fit, "Z") %*% getME(fit, "Lambda")) * root
   a <- rbind(
     cbind(z, design$x[, kept, drop = FALSE] * root),
     cbind(diag(1, ncol(z)), matrix(0, ncol(z), sum(kept)))

@@ -10,7 +10,7 @@
 #' | field | meaning, shape, scale |
 #' |---|---|
 #' | `call`, `formula`, `parsed` | the call; the formula as given; the model as it was understood |
-#' | `frame`, `terms`, `assign`, `contrasts`, `xlevels`, `na.action` | model frame (one row per row used); `terms` of the fixed effects; and what is needed to rebuild their design |
+#' | `frame`, `terms`, `assign`, `contrasts`, `contrasts_default`, `xlevels`, `na.action` | model frame (one row per row used); `terms` of the fixed effects; and what is needed to rebuild the designs (`contrasts_default`: the option when the model was fitted) |
 #' | `random` | list, one element per random-effects term: `kind` (`"re"` or `"vc"`), `name`, `group`, `columns`, `structure`, `n_levels`, `factor` (index into `factors`), `x_columns` (where the columns are in the fixed-effects design, or `NULL`), `lhs_terms`, `contrasts` (of the factors in a design of its own), `free` (mask of the elements of the factor that are estimated, or `NULL` for all), `role` (`"cov_re"`, `"vcomp"` or `"other"`), `bar` (index into `parsed$bars`) |
 #' | `factors` | list, one element per grouping factor: `name`, `levels`, `codes` (integer, one per row) |
 #' | `columns` | names of all columns of the fixed-effects design |
@@ -101,6 +101,7 @@ new_mixedlm <- function(call, parsed, design, raw, reml, method, control,
     call = call, formula = parsed$formula %||% parsed$fixed, parsed = parsed,
     frame = design$frame, terms = design$terms_fixed,
     assign = attr(design$x, "assign"), contrasts = design$contrasts,
+    contrasts_default = design$contrasts_default,
     xlevels = design$xlevels, na.action = design$na.action,
     random = random, factors = design$factors,
     columns = columns, fe_params = fe, aliased = columns[setdiff(seq_along(columns), kept)],

@@ -174,10 +174,7 @@ shown_effects <- function(effects) {
     if (!is.data.frame(value)) {
       value <- data.frame(`(Intercept)` = unname(value), row.names = names(value), check.names = FALSE)
     }
-    arrays <- if (is.null(variance) || is.list(variance)) variance else list(variance)
-    sd <- unlist(lapply(arrays, function(a) {
-      lapply(seq_len(dim(a)[1L]), function(j) sqrt(pmax(a[j, j, ], 0)))
-    }), recursive = FALSE)
+    sd <- if (!is.null(variance)) conditional_sd(variance)
     lapply(seq_along(value), function(j) {
       name <- names(value)[j]
       intercept <- one_each && name == "(Intercept)"

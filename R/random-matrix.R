@@ -4,7 +4,7 @@
 # Z or its transpose: terms in lme4's order, within a term level by level. Zeros
 # are not stored.
 random_matrix <- function(fit, transposed = FALSE) {
-  design <- build_design(field(fit, "parsed"), field(fit, "frame"), field(fit, "contrasts"))
+  design <- build_again(fit)
   sizes <- term_sizes(fit)
   before <- cumsum(c(0, sizes))
   q <- vapply(terms_in_order(fit), function(term) length(term$columns), 0L)
@@ -71,9 +71,9 @@ raw_columns <- function(fit) {
     if (is.null(term$lhs_terms)) {
       z <- structure(matrix(1, nrow(frame), 1L), assign = 0L)
     } else if (term$kind == "re") {
-      z <- fixed_matrix(term$lhs_terms, frame, NULL)
+      z <- fixed_matrix(term$lhs_terms, frame, term$contrasts)
     } else {
-      design <<- design %||% build_design(field(fit, "parsed"), frame, field(fit, "contrasts"))
+      design <<- design %||% build_again(fit, frame)
       z <- term_columns_of(design, design$terms[[k]])
     }
     dimnames(z) <- list(row.names(frame), term$columns)

@@ -108,22 +108,23 @@ as.data.frame.ranef.mixedlm <- function(x, ...) {
     )
     variance <- attr(value, "postVar")
     if (!is.null(variance)) {
-      out$condsd <- conditional_sd(variance)
+      out$condsd <- unlist(conditional_sd(variance), use.names = FALSE)
     }
     out
   })
   do.call(rbind, parts)
 }
 
-# Effect by effect, over the levels.
+# Per effect the conditional standard deviations of the levels, from the attribute "postVar": an
+# array, one for each term, or the variances of the only effect.
 conditional_sd <- function(variance) {
   if (is.null(dim(variance)) && !is.list(variance)) {
-    return(sqrt(variance))
+    return(list(sqrt(variance)))
   }
   arrays <- if (is.list(variance)) variance else list(variance)
   unlist(lapply(arrays, function(a) {
-    lapply(seq_len(dim(a)[1L]), function(j) sqrt(a[j, j, ]))
-  }))
+    lapply(seq_len(dim(a)[1L]), function(j) sqrt(pmax(a[j, j, ], 0)))
+  }), recursive = FALSE)
 }
 
 #' @export

@@ -23,7 +23,7 @@ exact_test <- function(fit, reduction, nsim) {
 # Eigenvalues of Z'P0Z (mu; P0 projects the columns of X out) and of Z'Z (xi), with the
 # number of rows and of fixed effects. Rows are weighted.
 component_spectrum <- function(fit, bar, most = 2000L) {
-  design <- build_design(field(fit, "parsed"), field(fit, "frame"), field(fit, "contrasts"))
+  design <- build_again(fit)
   term <- design$terms[[which(vapply(design$terms, `[[`, 0L, "bar") == bar)]]
   root <- sqrt(field(fit, "weights") %||% rep.int(1, nobs(fit)))
   z <- term_columns_of(design, term) * root

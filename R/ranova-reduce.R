@@ -33,7 +33,7 @@ smaller_bars <- function(fit, bar, term) {
     return(NULL)
   }
   tt <- design_terms(bar$lhs, "formula")
-  design <- build_design(field(fit, "parsed"), field(fit, "frame"), field(fit, "contrasts"))
+  design <- build_again(fit)
   full <- columns_of_lhs(bar$lhs, bar, fit, design)
   unstructured <- term$structure == "unstructured"
   constant <- attr(tt, "intercept") == 1L || (unstructured && spans(full, 1))
@@ -115,7 +115,7 @@ fit_reduction <- function(reduction, fit) {
 }
 
 refit_reduced <- function(fit, parsed, free, start = NULL) {
-  design <- build_design(parsed, field(fit, "frame"), field(fit, "contrasts"))
+  design <- build_again(fit, parsed = parsed)
   design <- set_parameters(design, start, free)
   settings <- list(reml = field(fit, "reml"), method = "newton", control = field(fit, "control"))
   suppressMessages(
@@ -134,7 +134,7 @@ refit_without <- function(fit, parsed, bar) {
 
 # -2 log-likelihood of the linear model, restricted where the fit is.
 linear_criterion <- function(fit) {
-  design <- build_design(field(fit, "parsed"), field(fit, "frame"), field(fit, "contrasts"))
+  design <- build_again(fit)
   root <- sqrt(field(fit, "weights") %||% rep.int(1, nobs(fit)))
   kept <- match(names(field(fit, "fe_params")), colnames(design$x))
   x <- qr(design$x[, kept, drop = FALSE] * root)

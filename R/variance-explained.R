@@ -100,7 +100,7 @@ icc.mixedlm <- function(model, by_group = FALSE, ...) {
 # Variance of the fixed part, of the random effects of each grouping factor
 # (averaged over the rows), and of a residual.
 variance_parts <- function(fit) {
-  design <- build_design(field(fit, "parsed"), field(fit, "frame"), field(fit, "contrasts"))
+  design <- build_again(fit)
   kept <- match(names(field(fit, "fe_params")), field(fit, "columns"))
   fixed <- drop(design$x[, kept, drop = FALSE] %*% field(fit, "fe_params"))
   scale <- field(fit, "scale")

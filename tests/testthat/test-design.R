@@ -141,3 +141,22 @@ test_that("an offset as large as the response is let in", {
   shifted <- mixedlm(y + 1e6 ~ x + (1 | g), d, offset = rep(1e6, 60))
   expect_equal(fixef(shifted), fixef(mixedlm(y ~ x + (1 | g), d)), tolerance = 1e-6)
 })
+
+test_that("what is made of a fit later does not depend on the contrasts that are the default then", {
+  d <- from_package("Machines", "nlme")
+  d <- transform(as.data.frame(d), Machine = factor(Machine), Worker = factor(as.character(Worker)))
+  fit <- mixedlm(score ~ 1 + (Machine | Worker), d)
+  use <- function() {
+    list(
+      prediction_se(fit), getME(fit, "Z"), hatvalues(fit), ranef(fit, condVar = TRUE),
+      predict(fit, d[1:4, ], se.fit = TRUE), refit(fit, d$score + d$score^2 / 100)$theta
+    )
+  }
+  expected <- use()
+  old <- options(contrasts = c("contr.sum", "contr.poly"))
+  on.exit(options(old))
+  expect_identical(use(), expected)
+  again <- refit(fit, d$score + 1)
+  options(old)
+  expect_equal(prediction_se(again), prediction_se(fit))
+})

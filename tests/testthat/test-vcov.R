@@ -206,6 +206,6 @@ test_that("without fixed effects the whole covariance is that of the variances",
 test_that("arguments that are not there are refused", {
   fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig")
   expect_error(vcov(fit, Type = "CR2"), "type", class = "mixedlm_error_argument")
-  expect_error(vcov(fit, "fixed", "model", NULL, "variance", 1), class = "mixedlm_error_argument")
+  expect_error(vcov(fit, "fixed", "model", NULL, "variance", NULL, 1), class = "mixedlm_error_argument")
   expect_identical(vcov(fit, complete = FALSE, correlation = TRUE), vcov(fit))
 })
