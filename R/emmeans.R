@@ -86,7 +86,7 @@ emm_basis.mixedlm <- function(object, trms, xlev, grid, mode = NULL, lmer.df = N
   list(
     X = x, bhat = fixef(object, add.dropped = TRUE), nbasis = null_space(design), V = basis$V,
     dffun = emm_df(basis$tests), dfargs = list(basis = basis$tests, df_of = contrast_df),
-    misc = list(sigma = sigma(object)),
+    misc = list(),
     model.matrix = emmeans::.cmpMM(design$x, field(object, "weights") %||% rep(1, nobs(object)), design$assign)
   )
 }

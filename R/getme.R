@@ -21,6 +21,7 @@
 #' | `"y"`, `"mu"`, `"offset"` | response, fitted values, offset (zeros when there is none), rows used |
 #' | `"b"`, `"u"` | random effects and spherical random effects |
 #' | `"theta"`, `"par"`, `"lower"` | relative Cholesky factors, column by column; the same without names; their lower bounds |
+#' | `"devarg"`, `"npar"` | lme4 2's names of `theta` and of its length |
 #' | `"Lambda"`, `"Lambdat"`, `"Lind"` | relative covariance factor, sparse, its transpose, and which `theta` each of its elements is |
 #' | `"Tlist"`, `"ST"` | Cholesky factor of each term; the same as unit triangle and diagonal in one matrix |
 #' | `"Gp"`, `"Tp"` | where the columns of `Z` and the elements of `theta` of each term begin |
@@ -110,6 +111,8 @@ model_parts <- list(
   beta = function(fit) unname(field(fit, "fe_params")),
   theta = function(fit) named_theta(fit),
   par = function(fit) unname(named_theta(fit)),
+  devarg = function(fit) named_theta(fit),
+  npar = function(fit) length(named_theta(fit)),
   ST = function(fit) lapply(theta_list(fit), scale_and_triangle),
   REML = function(fit) if (field(fit, "reml")) length(field(fit, "fe_params")) else 0L,
   is_REML = function(fit) field(fit, "reml"),

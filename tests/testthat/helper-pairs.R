@@ -48,3 +48,8 @@ model_pair <- local({
     kept[[name]]
   }
 })
+
+# lme4 2 has other columns, orders and spaces in places; its numbers are the same.
+since_lme4_2 <- function() utils::packageVersion("lme4") >= "1.9"
+
+without_end_spaces <- function(x) sub(" +$", "", x)

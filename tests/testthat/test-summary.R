@@ -78,9 +78,9 @@ for (entry in lme4_models) {
       a <- a[!grepl("^Control", a)]
       b <- capture.output(print(summary(ours, style = "lme4", ddf = "none")))[-1L]
       # same lines and places; the last digits may differ
-      blank <- function(x) gsub("[0-9]", "9", x)
-      same <- a == b
+      blank <- function(x) without_end_spaces(gsub("[0-9]", "9", x))
       expect_identical(length(a), length(b))
+      same <- without_end_spaces(a) == without_end_spaces(b)
       expect_identical(blank(a[!grepl("Data:|Formula:", a)]), blank(b[!grepl("Data:|Formula:", b)]))
       expect_gt(mean(same), 0.6)
     })
