@@ -71,7 +71,10 @@ test_that("trends, offsets, weights, ML, poly() and rank-deficient fits", {
   }
   means(fit_both(score ~ Machine * poly(z, 2) + (1 | Worker), data), ~ Machine | z)
   means(fit_both(score ~ Machine + offset(2 * z) + (1 | Worker), data))
-  means(fit_both(score ~ Machine + (1 | Worker), data, alist(offset = 2 * z)))
+  if (utils::packageVersion("emmeans") < "2.0") {
+    # later ones do not find `z` when they are given `data`, for fits of lme4 either
+    means(fit_both(score ~ Machine + (1 | Worker), data, alist(offset = 2 * z)))
+  }
   means(fit_both(score ~ Machine + (1 | Worker), data, alist(weights = w, subset = z > -1)))
   means(fit_both(score ~ Machine * z + (1 | Worker), data, list(REML = FALSE)))
   suppressMessages(means(fit_both(score ~ Machine + twice + z + (1 | Worker), data)))
