@@ -71,6 +71,7 @@ lmer_model <- function(fit, caller) {
 
 # What lme4 would estimate although it is held here.
 check_estimated <- function(fit) {
+  refuse_penalised(fit, "A model of lme4's", fixed_only = TRUE)
   held <- names(field(fit, "fe_params"))[diag(field(fit, "vcov_unscaled")) == 0]
   if (length(held)) {
     abort("lmer", paste0(

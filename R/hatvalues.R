@@ -36,7 +36,7 @@
 #'
 #' @return A numeric vector, one value per row used, named by the rows of the data; with
 #'   `na.action = na.exclude` padded with `NA`. For `fullHatMatrix = TRUE` a matrix.
-#' @section Errors: `mixedlm_error_memory` when the matrix, or the effects of the
+#' @section Errors: `mixedlm_error_penalty` where the fixed effects are penalised; `mixedlm_error_memory` when the matrix, or the effects of the
 #'   rows, need more memory than they may take.
 #' @references
 #' Bates D, Maechler M, Bolker B, Walker S (2015). Fitting linear mixed-effects models
@@ -60,6 +60,7 @@ hatvalues.mixedlm <- function(model, fullHatMatrix = FALSE, ...) {
     check_no_dots(substitute(list(...))[-1L], names(formals(hatvalues.mixedlm)))
   }
   check_switch(fullHatMatrix, "fullHatMatrix")
+  refuse_penalised(model, "A leverage", fixed_only = TRUE)
   if (fullHatMatrix) {
     return(hat_matrix(model))
   }

@@ -195,6 +195,20 @@ test_that("an effect that loses its only support is NA and counted; a group that
   expect_identical(e$argument, "groups")
 })
 
+test_that("coefficients that mean something else without a level are not given as if they did not", {
+  fit <- mixedlm(Weight ~ Cu + Time, dietox, groups = "Pig")
+  for (method in c("exact", "one-step", "fixed")) {
+    w <- expect_warning(without <- influence(fit, "Cu", method = method), class = "mixedlm_warning_influence")
+    expect_length(w$undetermined, 3L)
+    lost <- is.na(without[[2L]])[levels(factor(dietox$Cu)), ]
+    expect_identical(unname(lost), rbind(
+      c(TRUE, TRUE, TRUE, FALSE), c(FALSE, TRUE, FALSE, FALSE), c(FALSE, FALSE, TRUE, FALSE)
+    ))
+    v <- without[[6L]][["Cu000"]]
+    expect_true(all(is.na(v[1:3, ])) && v[4L, 4L] > 0)
+  }
+})
+
 test_that("what cannot be fitted without a group is counted, and one group may be left", {
   d <- dietox[dietox$Pig %in% unique(dietox$Pig)[1:2], ]
   fit <- mixedlm(Weight ~ Time, d, groups = "Pig")
