@@ -130,7 +130,8 @@ largest_alpha <- function(job) {
       beta[free] <- quadratic$centre[free] + drop(solve_scaled(a[free, free, drop = FALSE]) %*% pull)
     }
     slope <- 2 * drop(quadratic$a %*% (beta - quadratic$centre))
-    return(max(abs(slope[own]) / job$weights[at][own]) / job$l1_ratio)
+    # a little more, lest rounding lets the first coefficient in
+    return(max(abs(slope[own]) / job$weights[at][own]) / job$l1_ratio * (1 + 1e-12))
   }
   none <- joint_regularized(job$fit, list(
     alpha = job$weights, l1_ratio = 1, l1 = full_weights(job$fit, ifelse(own, 1e250, 0)),

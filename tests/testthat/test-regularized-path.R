@@ -16,6 +16,17 @@ test_that("a path begins where the first coefficient is about to enter", {
   }
 })
 
+test_that("nothing enters by rounding at the first penalty", {
+  d <- dietox
+  set.seed(9)
+  d[paste0("x", 1:4)] <- rnorm(4 * nrow(d))
+  fit <- mixedlm(Weight ~ Time + x1 + x2 + x3 + x4, d, groups = "Pig", re_formula = ~ Time)
+  for (l1_ratio in c(1, 0.7, 0.4, 0.1)) {
+    path <- regularization_path(fit, n_alpha = 3, l1_ratio = l1_ratio)
+    expect_identical(path$df[1L], 1)
+  }
+})
+
 test_that("paths with covariances estimated are those of single fits", {
   fit <- path_fit()
   path <- regularization_path(fit, n_alpha = 4, covariance = "estimated", ratio = 0.01)
