@@ -186,11 +186,17 @@ test_that("what would be fitted again without the penalty is refused", {
   for (fit in list(ridge, lasso)) {
     expect_error(influence(fit, "Pig", method = "fixed"), class = "mixedlm_error_penalty")
     expect_error(hatvalues(fit, fullHatMatrix = TRUE), class = "mixedlm_error_penalty")
-    expect_error(as_lmer(fit), class = "mixedlm_error_penalty")
     expect_true(all(is.na(generics::augment(fit)$.hat)))
     expect_equal(dim(getME(fit, "X")), c(861L, 2L))
     expect_no_error(getME(fit, "RX"))
   }
+  skip_if_not_installed("lme4")
+  for (fit in list(smooth, ridge, lasso)) {
+    expect_error(compare_lmer(fit), class = "mixedlm_error_penalty")
+  }
+  expect_s4_class(as_lmer(smooth), "lmerMod")
+  expect_error(as_lmer(ridge), class = "mixedlm_error_penalty")
+  expect_error(as_lmer(lasso), class = "mixedlm_error_penalty")
   skip_if_not_installed("multcomp")
   expect_error(multcomp::glht(lasso, "Time = 0"), class = "mixedlm_error_penalty")
 })

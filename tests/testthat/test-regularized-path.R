@@ -93,8 +93,25 @@ test_that("methods know a path", {
   expect_silent(plot(path))
   expect_silent(plot(path, "cv"))
   expect_error(coef(path, 1e9), class = "mixedlm_error_penalty")
-  expect_error(predict(path, dietox["Time"]), class = "mixedlm_error_data")
+  expect_error(predict(path, dietox["Time"]), class = "mixedlm_error_newdata")
   expect_error(coef(regularization_path(fit, alpha = 3), "min"), class = "mixedlm_error_penalty")
+})
+
+test_that("a path predicts new data as the fit does: with offset, bases and contrasts of the fit", {
+  d <- transform(dietox, known = Time^2 / 10, level = factor(Cu))
+  old <- options(contrasts = c("contr.sum", "contr.poly"))
+  fits <- list(
+    mixedlm(Weight ~ poly(Time, 2) + level, d, groups = "Pig", offset = known),
+    mixedlm(Weight ~ scale(Time) * level + offset(known), d, groups = "Pig")
+  )
+  options(old)
+  for (fit in fits) {
+    path <- regularization_path(fit, alpha = c(5, 0))
+    new <- d[c(3, 400, 860), ]
+    expect_equal(predict(path, new, alpha = 0), predict(fit, new, re.form = NA), tolerance = 1e-8)
+    expect_equal(predict(path, new, alpha = 5), predict(path, alpha = 5)[c(3, 400, 860)], ignore_attr = TRUE)
+    expect_error(predict(path, transform(new, level = "other"), alpha = 5), class = "mixedlm_error_new_levels")
+  }
 })
 
 test_that("paths exist for every kind of model, and folds where there are groups", {
