@@ -14,7 +14,7 @@
 #'   [influence.mixedlm()] takes as `groups`: then the distances by group are those of
 #'   `influence(model, groups, ...)`.
 #' @param ... for `cooks.distance()` with `groups`: other arguments of
-#'   [influence.mixedlm()]; else not used.
+#'   [influence.mixedlm()], and `scale`, see [influence-measures]; else not used.
 #'
 #' @details
 #' Fitted values \eqn{x'\hat\beta + z'\hat b}{x'beta + z'b} are linear in the response when the
@@ -92,7 +92,7 @@ rstudent.mixedlm <- function(model, ...) {
 #' @export
 cooks.distance.mixedlm <- function(model, groups = NULL, ...) {
   if (!is.null(groups)) {
-    return(cooks.distance(influence(model, groups = groups, ...)))
+    return(group_distances(model, groups, ...))
   }
   if (...length()) {
     check_no_dots(substitute(list(...))[-1L], names(formals(cooks.distance.mixedlm)))
@@ -100,6 +100,10 @@ cooks.distance.mixedlm <- function(model, groups = NULL, ...) {
   h <- leverages(model)
   e <- pearson_residuals(model) / (sigma(model) * (1 - h))
   by_row(model, finite_or_nan(e^2 * h / n_fixed(model)), stats::naresid)
+}
+
+group_distances <- function(model, groups, scale = c("lme4", "classical"), ...) {
+  cooks.distance(influence(model, groups = groups, ...), scale = scale)
 }
 
 check_switch <- function(value, argument) {

@@ -83,7 +83,8 @@ path_weights <- function(fit, weights, l1_ratio, standardize) {
   check_penalty_weights(weights, "weights")
   weights <- column_weights(weights, columns, "weights", names(field(fit, "fe_params")))
   weights <- regular_weights(fit, weights, l1_ratio, standardize)$alpha
-  if (!any(weights[names(field(fit, "fe_params"))] > 0)) {
+  estimated <- names(field(fit, "fe_params"))[diag(as.matrix(field(fit, "vcov_unscaled"))) != 0]
+  if (!any(weights[estimated] > 0)) {
     abort_penalty("weights", "must be positive for some coefficient that is estimated.")
   }
   weights

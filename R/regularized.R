@@ -340,7 +340,9 @@ as_regularized <- function(fit, weights, covariance, objective, kkt) {
     alpha = weights$alpha, l1_ratio = weights$l1_ratio, active = names(fe)[fe != 0],
     covariance = covariance, objective = objective, kkt = kkt
   )
-  value <- sum(weights$l1[names(fe)] * abs(fe) + weights$l2[names(fe)] * fe^2) / 2
+  # effects that are held, of variance zero, are not penalised
+  own <- fe[is.na(diag(as.matrix(fit$vcov_unscaled))) | diag(as.matrix(fit$vcov_unscaled)) != 0]
+  value <- sum(weights$l1[names(own)] * abs(own) + weights$l2[names(own)] * own^2) / 2
   fit$penalty <- list(fe_pen = NULL, cov_pen = NULL, value = value, fixed = TRUE)
   class(fit) <- c("mixedlm_regularized", "mixedlm")
   validate_mixedlm(if (covariance == "held") without_inference(fit) else fit)

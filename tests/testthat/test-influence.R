@@ -283,3 +283,13 @@ test_that("bad input is classed and named", {
   small$control$max_memory <- 1000
   expect_error(influence(small, "Pig"), class = "mixedlm_error_memory")
 })
+
+test_that("models without fixed effects have no distances, but variances that change", {
+  without <- influence(mixedlm(Weight ~ 0 + (Time | Pig), dietox), "Litter", method = "fixed")
+  expect_true(all(is.nan(cooks.distance(without))))
+  expect_identical(dim(dfbetas(without)), c(21L, 0L))
+  expect_output(print(without), "COVRATIO")
+  table <- as.data.frame(without)
+  expect_identical(grep("^dfbetas", names(table), value = TRUE), character())
+  expect_true(all(is.finite(table[["rvc.sigma^2"]])))
+})

@@ -191,6 +191,19 @@ test_that("the selected coefficients are fitted again", {
   expect_error(refit_active(fit), class = "mixedlm_error_object")
 })
 
+test_that("effects that are held are not penalised", {
+  held <- mixedlm(Weight ~ Time, dietox,
+    groups = "Pig", free = mixedlm_params(fe_params = c(1, 0)), start = mixedlm_params(fe_params = c(0, 7))
+  )
+  for (covariance in c("held", "estimated")) {
+    fit <- fit_regularized(held, alpha = 2, covariance = covariance)
+    expect_identical(fit$fe_params[["Time"]], 7)
+    expect_equal(fit$penalty$value, abs(fit$fe_params[[1L]]), tolerance = 1e-10)
+  }
+  e <- expect_error(regularization_path(held, n_alpha = 2), class = "mixedlm_error_penalty")
+  expect_identical(e$argument, "weights")
+})
+
 test_that("what is made of a fit of selected coefficients holds the others too", {
   d <- dietox
   set.seed(4)
