@@ -9,7 +9,7 @@
 #'
 #' @param model (`mixedlm`) a fit.
 #' @param fullHatMatrix (`logical(1)`) whether the whole matrix is wanted, dense, over
-#'   the rows used.
+#'   the rows used. More than 4 GB are taken only where `max_memory` of [mixedlm_control()] allows.
 #' @param groups for `cooks.distance()`: `NULL` for the formula below, or what
 #'   [influence.mixedlm()] takes as `groups`: then the distances by group are those of
 #'   `influence(model, groups, ...)`.
@@ -146,7 +146,7 @@ hat_matrix <- function(fit) {
   n <- nrow(design$x)
   q <- sum(vapply(field(fit, "random"), function(t) t$n_levels * length(t$columns), 0))
   bytes <- 8 * (n^2 + 3 * (n + q) * (q + ncol(design$x)))
-  limit <- field(fit, "control")$max_memory %||% Inf
+  limit <- field(fit, "control")$max_memory %||% 4e9
   if (bytes > min(limit, 2^36)) {
     abort("memory", sprintf(
       "The hat matrix of %d rows and %.0f random effects would take %.1f GB; see `max_memory` in mixedlm_control().",

@@ -67,3 +67,10 @@ test_that("distances by group take what those of influence() take", {
   )
   expect_error(cooks.distance(fit, groups = "Litter", scale = "other", method = "fixed"), class = "mixedlm_error_argument")
 })
+
+test_that("a hat matrix that would fill the memory is refused before it is made", {
+  n <- 24000
+  fit <- suppressWarnings(mixedlm(y ~ 1, data.frame(y = sin(seq_len(n)), g = rep(1:6, n / 6)), groups = "g"))
+  expect_error(hatvalues(fit, fullHatMatrix = TRUE), class = "mixedlm_error_memory")
+  expect_length(hatvalues(fit), n)
+})
