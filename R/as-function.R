@@ -9,7 +9,7 @@
 #' @param ... not used.
 #' @return A function of one argument, `theta` (`numeric`, as `getME(x, "theta")`: term by term in lme4's order, the lower
 #'   triangle column by column, relative to `sigma(x)`), that returns one number. It does not depend on the sign of a column.
-#' @section Errors: that function raises `mixedlm_error_argument` for a vector of the wrong length or with values that are not finite.
+#' @section Errors: `mixedlm_error_penalty` for a penalised fit; the function that is returned raises `mixedlm_error_argument` for a vector of the wrong length or with values that are not finite.
 #' @seealso [getME()]
 #' @export
 #' @examples
@@ -18,7 +18,7 @@
 #' f(getME(fit, "theta"))
 #' f(0)
 as.function.mixedlm <- function(x, ...) {
-  design <- design_of(x)
+  design <- design_of(x, "The criterion as a function of theta")
   to_fit <- theta_to_fit(x)
   names <- names(named_theta(x))
   reml <- field(x, "reml")

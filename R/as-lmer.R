@@ -21,8 +21,8 @@
 #'
 #' @return An object of class `lmerMod`. Its call is to `lme4::lmer`.
 #' @section Errors: `mixedlm_error_lmer` when lme4 has no such model, and the message says why: parameters held by `free`
-#'   (lme4 estimates all of them), several columns with one common variance, or variables that are gone; `mixedlm_error_object`
-#'   when `fit` is not a fit of ours.
+#'   (lme4 estimates all of them), several columns with one common variance, or variables that are gone; `mixedlm_error_penalty` when
+#'   its fixed effects are penalised; `mixedlm_error_object` when `fit` is not a fit of ours.
 #' @seealso [compare_lmer()]; [mixedlm()] takes lme4's fits.
 #' @export
 #' @examplesIf requireNamespace("lme4", quietly = TRUE)
@@ -71,6 +71,7 @@ lmer_model <- function(fit, caller) {
 
 # What lme4 would estimate although it is held here.
 check_estimated <- function(fit) {
+  refuse_penalised(fit, "A model of lme4's", fixed_only = TRUE)
   held <- names(field(fit, "fe_params"))[diag(field(fit, "vcov_unscaled")) == 0]
   if (length(held)) {
     abort("lmer", paste0(

@@ -32,7 +32,7 @@ row_columns <- function(fit) {
   weights <- field(fit, "weights") %||% rep(1, length(y))
   out <- data.frame(.fitted = mu, .resid = y - mu)
   for (name in names(influence_columns)) {
-    out[[name]] <- influence_of_rows(fit, influence_columns[[name]])
+    out[[name]] <- if (penalises_fixed(fit)) NA_real_ else influence_of_rows(fit, influence_columns[[name]])
   }
   out$.fixed <- population_fitted(fit)
   out$.mu <- mu

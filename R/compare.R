@@ -17,7 +17,8 @@
 #'   `"sigma"` and `"criterion"`; `name`; `mixedlm`, `lmer`, `difference`; random effects are standard deviations and
 #'   correlations), `verdicts` (strings, named `mixedlm` and `lmer`), `seconds` (elapsed, `NA` where nothing was fitted),
 #'   `conclusion` (one sentence), and the two fits, `mixedlm` and `lmer`. `as.data.frame()` gives the table.
-#' @section Errors: those of [as_lmer()]; `mixedlm_error_lmer` when `lmer()` itself fails.
+#' @section Errors: those of [as_lmer()]; `mixedlm_error_lmer` when `lmer()` itself fails; `mixedlm_error_penalty` for penalised
+#'   fits, which have another optimum by design.
 #' @export
 #' @examplesIf requireNamespace("lme4", quietly = TRUE)
 #' fit <- mixedlm(Weight ~ Time + (Time | Pig), dietox)
@@ -39,6 +40,7 @@ compare_lmer <- function(fit, control = NULL, start = NULL, ...) {
     return(new_comparison(own$value, fit, at_same_place(own$value, caller), c(own$seconds, NA), character()))
   }
   check_is_fit(fit, "fit")
+  refuse_penalised(fit, "A comparison with lmer()")
   model <- lmer_model(fit, caller)
   ours <- at_estimates(fit, model)
   theirs <- fit_with_lmer(model$call, control, start)

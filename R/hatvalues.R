@@ -9,12 +9,12 @@
 #'
 #' @param model (`mixedlm`) a fit.
 #' @param fullHatMatrix (`logical(1)`) whether the whole matrix is wanted, dense, over
-#'   the rows used.
+#'   the rows used. More than 4 GB are taken only where `max_memory` of [mixedlm_control()] allows.
 #' @param groups for `cooks.distance()`: `NULL` for the formula below, or what
 #'   [influence.mixedlm()] takes as `groups`: then the distances by group are those of
 #'   `influence(model, groups, ...)`.
 #' @param ... for `cooks.distance()` with `groups`: other arguments of
-#'   [influence.mixedlm()]; else not used.
+#'   [influence.mixedlm()], and `scale`, see [influence-measures]; else not used.
 #'
 #' @details
 #' Fitted values \eqn{x'\hat\beta + z'\hat b}{x'beta + z'b} are linear in the response when the
@@ -36,7 +36,7 @@
 #'
 #' @return A numeric vector, one value per row used, named by the rows of the data; with
 #'   `na.action = na.exclude` padded with `NA`. For `fullHatMatrix = TRUE` a matrix.
-#' @section Errors: `mixedlm_error_memory` when the matrix, or the effects of the
+#' @section Errors: `mixedlm_error_penalty` where the fixed effects are penalised; `mixedlm_error_memory` when the matrix, or the effects of the
 #'   rows, need more memory than they may take.
 #' @references
 #' Bates D, Maechler M, Bolker B, Walker S (2015). Fitting linear mixed-effects models
@@ -60,6 +60,7 @@ hatvalues.mixedlm <- function(model, fullHatMatrix = FALSE, ...) {
     check_no_dots(substitute(list(...))[-1L], names(formals(hatvalues.mixedlm)))
   }
   check_switch(fullHatMatrix, "fullHatMatrix")
+  refuse_penalised(model, "A leverage", fixed_only = TRUE)
   if (fullHatMatrix) {
     return(hat_matrix(model))
   }
@@ -91,7 +92,7 @@ rstudent.mixedlm <- function(model, ...) {
 #' @export
 cooks.distance.mixedlm <- function(model, groups = NULL, ...) {
   if (!is.null(groups)) {
-    return(cooks.distance(influence(model, groups = groups, ...)))
+    return(group_distances(model, groups, ...))
   }
   if (...length()) {
     check_no_dots(substitute(list(...))[-1L], names(formals(cooks.distance.mixedlm)))
@@ -99,6 +100,10 @@ cooks.distance.mixedlm <- function(model, groups = NULL, ...) {
   h <- leverages(model)
   e <- pearson_residuals(model) / (sigma(model) * (1 - h))
   by_row(model, finite_or_nan(e^2 * h / n_fixed(model)), stats::naresid)
+}
+
+group_distances <- function(model, groups, scale = c("lme4", "classical"), ...) {
+  cooks.distance(influence(model, groups = groups, ...), scale = scale)
 }
 
 check_switch <- function(value, argument) {
@@ -141,7 +146,7 @@ hat_matrix <- function(fit) {
   n <- nrow(design$x)
   q <- sum(vapply(field(fit, "random"), function(t) t$n_levels * length(t$columns), 0))
   bytes <- 8 * (n^2 + 3 * (n + q) * (q + ncol(design$x)))
-  limit <- field(fit, "control")$max_memory %||% Inf
+  limit <- field(fit, "control")$max_memory %||% 4e9
   if (bytes > min(limit, 2^36)) {
     abort("memory", sprintf(
       "The hat matrix of %d rows and %.0f random effects would take %.1f GB; see `max_memory` in mixedlm_control().",

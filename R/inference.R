@@ -317,6 +317,9 @@ kenward_roger_df <- function(basis, L) {
 }
 
 solve_scaled_rows <- function(v, b) {
+  if (!length(v)) {
+    return(b)
+  }
   s <- sqrt(diag(v))
   solve(v / tcrossprod(s), b / s, tol = 0) / s
 }

@@ -210,7 +210,7 @@ as.data.frame.influence.mixedlm <- function(x, row.names = NULL, optional = FALS
   no_dots(substitute(list(...)))
   check_has_deletions(x)
   prefixed <- function(m, prefix) {
-    colnames(m) <- paste0(prefix, ".", colnames(m))
+    colnames(m) <- paste0(prefix, ".", colnames(m), recycle0 = TRUE)
     m
   }
   out <- data.frame(

@@ -29,7 +29,10 @@
 #' the reduced data, and the rows are not read again; `"fixed"` then costs one evaluation for all groups. `"fixed"` by
 #' observation costs one pass over the rows (see [hatvalues.mixedlm()]) however many there are. All else is a new reduction of the other rows for each deletion.
 #'
-#' Where a deletion leaves nothing to estimate a fixed effect from, that effect is `NA`; where no model can be fitted to what
+#' Columns of the design are those of the fit, also of bases and contrasts that depend on the data (`poly()`, `ns()`,
+#' `scale()`, a factor whose first level is deleted): coefficients without the rows mean what they mean in the fit. lme4
+#' makes such columns anew for each deletion, so that its changes are partly those of the columns.
+#' Where a deletion leaves nothing to estimate a fixed effect from, that effect is `NA`, and so is its covariance; where no model can be fitted to what
 #' is left, all of the deletion's values are. One warning counts both. `cooks.distance()` and its like are `NA` there.
 #'
 #' @return A list of class `influence.mixedlm`, with the components of lme4's `influence()`, where `g` stands for the name of
@@ -39,7 +42,8 @@
 #'   `function.evals`; and beyond those `method`, `sizes` (rows in each deletion) and `outcome` (`"ok"`, a verdict as in [mixedlm-object], or
 #'   the kind of failure). For `do.coef = FALSE` a list with `hat`, the leverages.
 #' @section Errors: `mixedlm_error_groups` when `groups` cannot be used; `mixedlm_error_argument` for other arguments;
-#'   `mixedlm_error_memory`.
+#'   `mixedlm_error_penalty` for penalised fits, whose refits would lose the penalty (with penalties on covariances only,
+#'   `method = "fixed"` is defined); `mixedlm_error_memory`.
 #' @seealso [influence-measures] for what is made of it; [hatvalues.mixedlm()].
 #' @references
 #' Christensen R, Pearson LM, Johnson W (1992). Case-deletion diagnostics for mixed models. *Technometrics* **34**, 38-45.
@@ -69,6 +73,7 @@ influence.mixedlm <- function(model, groups = NULL, data = NULL, maxfun = NULL,
   if (!do.coef) {
     return(structure(list(hat = hatvalues(model)), class = "influence.mixedlm"))
   }
+  refuse_penalised(model, "The influence of rows", fixed_only = method == "fixed")
   deleted <- deletion_groups(model, groups, data)
   method <- affordable_method(method, length(deleted$sizes), nobs(model))
   raw <- engine_deletion(model, deleted, method, maxfun, ncores)
@@ -136,10 +141,29 @@ engine_deletion <- function(fit, deleted, method, maxfun, ncores) {
   raw <- engine_answer(rs_deletion(problem, options), design)
   raw$columns <- colnames(design$x)
   raw$beta[is.nan(raw$beta)] <- NA
+  raw$beta <- only_determined(raw$beta, design$x, options$clusters)
   raw$covariance[is.nan(raw$covariance)] <- NA
   raw$theta[is.nan(raw$theta)] <- NA
   raw$sigma2[is.nan(raw$sigma2)] <- NA
   raw
+}
+
+# Where rows that are left do not determine all fixed effects, the core estimates as many as they do, those of the first
+# columns: as coefficients of the whole design only those are determined that the columns left out do not depend on.
+only_determined <- function(beta, x, clusters) {
+  for (i in base::which(rowSums(is.na(beta)) > 0L)) {
+    kept <- base::which(!is.na(beta[i, ]))
+    if (!length(kept)) {
+      next
+    }
+    left <- x[clusters != i, , drop = FALSE]
+    size <- sqrt(colSums(left^2))
+    left <- left / rep(ifelse(size == 0, 1, size), each = nrow(left))
+    shares <- qr.coef(qr(left[, kept, drop = FALSE]), left[, -kept, drop = FALSE])
+    shared <- rowSums(abs(matrix(shares, length(kept))) > 1e-7) > 0L
+    beta[i, kept[shared]] <- NA
+  }
+  beta
 }
 
 # A design without its aliased columns; what random terms need of them becomes
@@ -204,6 +228,9 @@ new_influence <- function(fit, deleted, method, raw) {
   covariances <- lapply(seq_along(names), function(i) {
     v <- matrix(0, length(fe), length(fe), dimnames = list(names(fe), names(fe)))
     v[raw$columns, raw$columns] <- raw$covariance[, , i] * raw$sigma2[i]
+    lost <- raw$columns[is.na(raw$beta[i, ])]
+    v[lost, raw$columns] <- NA
+    v[raw$columns, lost] <- NA
     v
   })
   components <- component_table(fit, raw$theta, raw$sigma2)

@@ -11,7 +11,7 @@
 #'   variance (`cov_re_unscaled`); or a packed numeric vector as [get_packed()] makes and `fit$params`
 #'   is, with or without the fixed effects; default the estimates.
 #' @param profile_fe (`logical(1)`) `TRUE`: the fixed effects are those that are best for
-#'   the covariances, whatever `params` says; `FALSE`: those in `params`.
+#'   the covariances, whatever `params` says (those that `free` holds stay as they are); `FALSE`: those in `params`.
 #' @param use_sqrt (`logical(1)`) whether the random effects are parametrised, in packed vectors and in the
 #'   score, by the lower triangle of the Cholesky factor of `cov_re` and by standard deviations instead of
 #'   variances. statsmodels' models do so unless told otherwise.
@@ -20,7 +20,7 @@
 #' Parameters are ordered as in `fit$params`: fixed effects (where `profile_fe` is `FALSE`; always in
 #' the Hessian), the lower triangle of `cov_re` row by row, variance components by name. The
 #' Hessian is that in covariances and variances, never in their roots. Derivatives of what the model does not have, such as
-#' covariances of independent effects, are zero.
+#' covariances of independent effects, and in fixed effects that `free` holds are zero.
 #'
 #' The Hessian is exact. So is statsmodels' where the fixed effects are
 #' the best ones for the covariances; elsewhere its rows for the fixed effects leave terms out (seen in 0.15.0).
@@ -110,9 +110,22 @@ likelihood_point <- function(fit, params, profile_fe, use_sqrt) {
   at$lambda <- factors_at(params, design)
   at$theta <- unlist(Map(pack_factor, at$lambda, design$terms))
   if (!profile_fe) {
-    at$beta <- effects_at(params$fe_params, fe)[at$estimated]
+    given <- effects_at(params$fe_params, fe)
+    at$beta <- given[at$estimated]
+    at$design <- held_elsewhere(at$design, fit, stats::setNames(given, names(fe)))
   }
   at
+}
+
+# The design with the effects that `free` holds at the values given for them instead of the fit's.
+held_elsewhere <- function(design, fit, given) {
+  whole <- whole_design(fit)
+  held <- which(!is.na(whole$held))
+  if (length(held)) {
+    away <- given[field(fit, "columns")[held]] - whole$held[held]
+    design$offset <- (design$offset %||% 0) + as.vector(whole$x[, held, drop = FALSE] %*% away)
+  }
+  design
 }
 
 fixed_of <- function(params, fit) {

@@ -8,6 +8,7 @@ modelparm.mixedlm <- function(model, coef., vcov., df = NULL, ...) {
   } else {
     coef.(model)
   }
+  refuse_penalised(model, "A test of the fixed effects", fixed_only = TRUE)
   v <- if (missing(vcov.)) vcov(model) else if (is.function(vcov.)) vcov.(model) else vcov.
   if (is.null(df)) {
     df <- 0

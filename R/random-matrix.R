@@ -117,7 +117,7 @@ fixed_factor <- function(fit) {
   if (!nrow(v)) {
     return(v)
   }
-  information <- if (all(diag(v) > 0)) {
+  information <- if (isTRUE(all(diag(v) > 0))) {
     solve_scaled(v)
   } else {
     crossprod(scaled_fixed_matrix(fit)) - crossprod(cross_factor(fit))

@@ -32,31 +32,12 @@ coef.mixedlm_path <- function(object, alpha = NULL, ...) {
 predict.mixedlm_path <- function(object, newdata = NULL, alpha = if (is.null(object$cv)) NULL else "1se", ...) {
   fit <- object$fit
   beta <- if (is.null(alpha)) object$coefficients else as.matrix(object$coefficients[, path_place(object, alpha), drop = FALSE])
-  x <- if (is.null(newdata)) whole_design(fit)$x else path_rows(fit, newdata)
-  out <- x[, rownames(beta), drop = FALSE] %*% beta
-  if (is.null(newdata) && !is.null(field(fit, "offset"))) {
-    out <- out + field(fit, "offset")
-  }
+  rows <- prediction_rows(fit, newdata, keep = re_form_columns(fit, NA))
+  x <- rows$x
+  colnames(x) <- field(fit, "columns")
+  out <- x[, rownames(beta), drop = FALSE] %*% beta + rows$offset
+  rownames(out) <- rows$rows
   if (is.null(alpha)) out else drop(out)
-}
-
-# The fixed-effects design of new data.
-path_rows <- function(fit, newdata) {
-  if (!is.data.frame(newdata)) {
-    abort("data", paste0("`newdata` must be a data frame; found ", describe(newdata), "."), argument = "newdata")
-  }
-  tt <- stats::delete.response(field(fit, "terms"))
-  tryCatch(
-    {
-      frame <- stats::model.frame(tt, newdata, xlev = field(fit, "xlevels"), na.action = stats::na.pass)
-      x <- stats::model.matrix(tt, frame, contrasts.arg = field(fit, "contrasts"))
-      colnames(x) <- field(fit, "columns")
-      x
-    },
-    error = function(e) {
-      abort("data", paste0("`newdata` cannot be used: ", conditionMessage(e), "."), argument = "newdata")
-    }
-  )
 }
 
 #' @export

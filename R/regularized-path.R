@@ -83,7 +83,8 @@ path_weights <- function(fit, weights, l1_ratio, standardize) {
   check_penalty_weights(weights, "weights")
   weights <- column_weights(weights, columns, "weights", names(field(fit, "fe_params")))
   weights <- regular_weights(fit, weights, l1_ratio, standardize)$alpha
-  if (!any(weights[names(field(fit, "fe_params"))] > 0)) {
+  estimated <- names(field(fit, "fe_params"))[diag(as.matrix(field(fit, "vcov_unscaled"))) != 0]
+  if (!any(weights[estimated] > 0)) {
     abort_penalty("weights", "must be positive for some coefficient that is estimated.")
   }
   weights
@@ -130,7 +131,8 @@ largest_alpha <- function(job) {
       beta[free] <- quadratic$centre[free] + drop(solve_scaled(a[free, free, drop = FALSE]) %*% pull)
     }
     slope <- 2 * drop(quadratic$a %*% (beta - quadratic$centre))
-    return(max(abs(slope[own]) / job$weights[at][own]) / job$l1_ratio)
+    # a little more, lest rounding lets the first coefficient in
+    return(max(abs(slope[own]) / job$weights[at][own]) / job$l1_ratio * (1 + 1e-12))
   }
   none <- joint_regularized(job$fit, list(
     alpha = job$weights, l1_ratio = 1, l1 = full_weights(job$fit, ifelse(own, 1e250, 0)),

@@ -123,8 +123,8 @@ fit_regularized.default <- function(object, ...) {
 #' @details
 #' Standard errors, tests and intervals of the new fit are those of a model that was known
 #' beforehand: they do not know of the selection and are too optimistic.
-#' @return A fit of class `mixedlm`; the coefficients that were not selected are zero and held (as
-#'   by `free`), with standard error zero.
+#' @return A fit of class `mixedlm`; the coefficients that were not selected are zero and held by `free`, an
+#'   argument of its call too, with standard error zero.
 #' @export
 #' @examples
 #' fit <- mixedlm(Weight ~ Time * Cu + Evit, dietox, groups = "Pig")
@@ -149,7 +149,32 @@ refit_active.mixedlm_regularized <- function(object, ...) {
   # an aliased column is not estimated whatever the others are
   held[columns %in% field(object, "aliased")] <- 0
   whole$held <- held
-  fit_again_unpenalised(object, whole, free)
+  holding <- holding_arguments(object, held)
+  object[["start"]] <- holding$start
+  object[["call"]][c("start", "free")] <- NULL
+  object[["call"]][names(holding$call)] <- holding$call
+  fit_again_unpenalised(object, whole, holding$free)
+}
+
+# `start` and `free` of a fit that holds these fixed effects besides what `object` holds, so that whatever
+# is fitted or evaluated later holds them too; `call`: the same as expressions.
+holding_arguments <- function(object, held) {
+  fe <- as.double(is.na(held))
+  at <- params_of(object)
+  free <- field(object, "free")
+  start <- field(object, "start")
+  if (identical(free, "diagonal")) {
+    free <- list(cov_re = if (!is.null(at$cov_re)) diag(1, nrow(at$cov_re)))
+  }
+  mask <- c(list(fe_params = fe), if (!is.null(free)) unclass(free)[c("cov_re", "vcomp")])
+  from <- if (!is.null(start) || any(held != 0, na.rm = TRUE)) {
+    list(fe_params = ifelse(is.na(held), 0, held), cov_re = at$cov_re, vcomp = at$vcomp)
+  }
+  given <- Filter(Negate(is.null), list(free = mask, start = from))
+  parts <- lapply(given, function(values) Filter(Negate(is.null), values))
+  out <- lapply(parts, function(values) do.call(mixedlm_params, values))
+  out$call <- lapply(parts, function(values) as.call(c(quote(mixedlm_params), values)))
+  out
 }
 
 #' @export
@@ -315,7 +340,9 @@ as_regularized <- function(fit, weights, covariance, objective, kkt) {
     alpha = weights$alpha, l1_ratio = weights$l1_ratio, active = names(fe)[fe != 0],
     covariance = covariance, objective = objective, kkt = kkt
   )
-  value <- sum(weights$l1[names(fe)] * abs(fe) + weights$l2[names(fe)] * fe^2) / 2
+  # effects that are held, of variance zero, are not penalised
+  own <- fe[is.na(diag(as.matrix(fit$vcov_unscaled))) | diag(as.matrix(fit$vcov_unscaled)) != 0]
+  value <- sum(weights$l1[names(own)] * abs(own) + weights$l2[names(own)] * own^2) / 2
   fit$penalty <- list(fe_pen = NULL, cov_pen = NULL, value = value, fixed = TRUE)
   class(fit) <- c("mixedlm_regularized", "mixedlm")
   validate_mixedlm(if (covariance == "held") without_inference(fit) else fit)

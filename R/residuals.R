@@ -95,7 +95,7 @@ marginal_residuals <- function(fit) {
 }
 
 standardized_marginal_residuals <- function(fit) {
-  design <- design_of(fit)
+  design <- design_of(fit, "A standard error of prediction", "fixed")
   v <- rep.int(0, nrow(design$x)) + 1 / weights_or_one(fit)
   for (k in seq_along(design$terms)) {
     z <- term_columns_of(design, design$terms[[k]]) %*% field(fit, "theta")[[k]]
@@ -108,7 +108,7 @@ standardized_marginal_residuals <- function(fit) {
 }
 
 whitened_residuals <- function(fit) {
-  design <- design_of(fit)
+  design <- design_of(fit, matters = "none")
   options <- engine_options(
     field(fit, "reml"), "newton", field(fit, "control"), packed_theta(fit)
   )

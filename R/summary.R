@@ -128,6 +128,7 @@ summary_basis <- function(fit, ddf, vcov, cluster, is_default) {
   tryCatch(inference_basis(fit, check_ddf(ddf)),
     mixedlm_error_ddf = function(e) inference_basis(fit, "none"),
     mixedlm_error_penalty = function(e) inference_basis(fit, "none"),
+    mixedlm_error_removed = function(e) inference_basis(fit, "none"),
     mixedlm_error_numerical = function(e) inference_basis(fit, "none")
   )
 }

@@ -56,3 +56,21 @@ test_that("bad input is named", {
   e <- expect_error(hatvalues(small, TRUE), class = "mixedlm_error_memory")
   expect_identical(e$argument, "fullHatMatrix")
 })
+
+test_that("distances by group take what those of influence() take", {
+  fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig")
+  of_groups <- influence(fit, "Litter", method = "fixed")
+  expect_identical(cooks.distance(fit, "Litter", method = "fixed"), cooks.distance(of_groups))
+  expect_identical(
+    cooks.distance(fit, groups = "Litter", scale = "classical", method = "fixed"),
+    cooks.distance(of_groups, scale = "classical")
+  )
+  expect_error(cooks.distance(fit, groups = "Litter", scale = "other", method = "fixed"), class = "mixedlm_error_argument")
+})
+
+test_that("a hat matrix that would fill the memory is refused before it is made", {
+  n <- 24000
+  fit <- suppressWarnings(mixedlm(y ~ 1, data.frame(y = sin(seq_len(n)), g = rep(1:6, n / 6)), groups = "g"))
+  expect_error(hatvalues(fit, fullHatMatrix = TRUE), class = "mixedlm_error_memory")
+  expect_length(hatvalues(fit), n)
+})

@@ -195,6 +195,20 @@ test_that("an effect that loses its only support is NA and counted; a group that
   expect_identical(e$argument, "groups")
 })
 
+test_that("coefficients that mean something else without a level are not given as if they did not", {
+  fit <- mixedlm(Weight ~ Cu + Time, dietox, groups = "Pig")
+  for (method in c("exact", "one-step", "fixed")) {
+    w <- expect_warning(without <- influence(fit, "Cu", method = method), class = "mixedlm_warning_influence")
+    expect_length(w$undetermined, 3L)
+    lost <- is.na(without[[2L]])[levels(factor(dietox$Cu)), ]
+    expect_identical(unname(lost), rbind(
+      c(TRUE, TRUE, TRUE, FALSE), c(FALSE, TRUE, FALSE, FALSE), c(FALSE, FALSE, TRUE, FALSE)
+    ))
+    v <- without[[6L]][["Cu000"]]
+    expect_true(all(is.na(v[1:3, ])) && v[4L, 4L] > 0)
+  }
+})
+
 test_that("what cannot be fitted without a group is counted, and one group may be left", {
   d <- dietox[dietox$Pig %in% unique(dietox$Pig)[1:2], ]
   fit <- mixedlm(Weight ~ Time, d, groups = "Pig")
@@ -268,4 +282,14 @@ test_that("bad input is classed and named", {
   small <- fit
   small$control$max_memory <- 1000
   expect_error(influence(small, "Pig"), class = "mixedlm_error_memory")
+})
+
+test_that("models without fixed effects have no distances, but variances that change", {
+  without <- influence(mixedlm(Weight ~ 0 + (Time | Pig), dietox), "Litter", method = "fixed")
+  expect_true(all(is.nan(cooks.distance(without))))
+  expect_identical(dim(dfbetas(without)), c(21L, 0L))
+  expect_output(print(without), "COVRATIO")
+  table <- as.data.frame(without)
+  expect_identical(grep("^dfbetas", names(table), value = TRUE), character())
+  expect_true(all(is.finite(table[["rvc.sigma^2"]])))
 })

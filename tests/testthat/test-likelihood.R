@@ -107,6 +107,22 @@ test_that("derivatives are those of the likelihood, whatever the model", {
   }
 })
 
+test_that("a fixed effect that is held has the value that is given for it", {
+  arguments <- function(slope) {
+    list(free = mixedlm_params(fe_params = c(1, 0)), start = mixedlm_params(fe_params = c(0, slope)))
+  }
+  fit <- function(slope) {
+    do.call(mixedlm, c(list(Weight ~ Time, dietox, groups = "Pig", REML = FALSE), arguments(slope)))
+  }
+  at <- c(14, 6.5, 3)
+  there <- fit(6.5)
+  expect_equal(mixedlm_loglik(fit(7), at, profile_fe = FALSE), mixedlm_loglik(there, at, profile_fe = FALSE))
+  expect_equal(mixedlm_score(fit(7), at, profile_fe = FALSE), mixedlm_score(there, at, profile_fe = FALSE))
+  expect_equal(mixedlm_hessian(fit(7), at), mixedlm_hessian(there, at))
+  free <- mixedlm(Weight ~ Time, dietox, groups = "Pig", REML = FALSE)
+  expect_equal(mixedlm_loglik(fit(7), at, profile_fe = FALSE), mixedlm_loglik(free, at, profile_fe = FALSE))
+})
+
 test_that("parameters that do not fit are told", {
   fit <- likelihood_models$sleepstudy[[1]](TRUE)
   told <- function(code) tryCatch(code, mixedlm_error = function(e) paste(class(e)[1], e$argument))

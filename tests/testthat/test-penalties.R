@@ -171,6 +171,36 @@ test_that("fits say what they are, keep their penalties, and refuse what is not 
   for (f in refused) expect_error(f(), class = "mixedlm_error_penalty")
 })
 
+test_that("what would be fitted again without the penalty is refused", {
+  smooth <- mixedlm(Weight ~ Time, dietox, groups = "Pig", cov_pen = pen_gamma(2.5))
+  ridge <- mixedlm(Weight ~ Time, dietox, groups = "Pig", fe_pen = pen_l2(1))
+  lasso <- fit_regularized(mixedlm(Weight ~ Time, dietox, groups = "Pig"), alpha = 1)
+  for (fit in list(smooth, ridge, lasso)) {
+    expect_error(influence(fit, "Pig"), class = "mixedlm_error_penalty")
+    expect_error(cooks.distance(fit, groups = "Pig"), class = "mixedlm_error_penalty")
+    expect_length(residuals(fit, "cholesky"), 861L)
+    expect_error(as.function(fit), class = "mixedlm_error_penalty")
+  }
+  expect_true(all(is.finite(influence(smooth, "Pig", method = "fixed")[[2L]])))
+  expect_true(all(is.finite(residuals(smooth, "marginal_standardized"))))
+  for (fit in list(ridge, lasso)) {
+    expect_error(influence(fit, "Pig", method = "fixed"), class = "mixedlm_error_penalty")
+    expect_error(hatvalues(fit, fullHatMatrix = TRUE), class = "mixedlm_error_penalty")
+    expect_true(all(is.na(generics::augment(fit)$.hat)))
+    expect_equal(dim(getME(fit, "X")), c(861L, 2L))
+    expect_no_error(getME(fit, "RX"))
+  }
+  skip_if_not_installed("lme4")
+  for (fit in list(smooth, ridge, lasso)) {
+    expect_error(compare_lmer(fit), class = "mixedlm_error_penalty")
+  }
+  expect_s4_class(as_lmer(smooth), "lmerMod")
+  expect_error(as_lmer(ridge), class = "mixedlm_error_penalty")
+  expect_error(as_lmer(lasso), class = "mixedlm_error_penalty")
+  skip_if_not_installed("multcomp")
+  expect_error(multcomp::glht(lasso, "Time = 0"), class = "mixedlm_error_penalty")
+})
+
 test_that("standard errors of variances are the curvature of the penalised criterion", {
   fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig", cov_pen = pen_gamma(3, 2))
   plain <- mixedlm(Weight ~ Time, dietox, groups = "Pig", start = fit$theta[[1L]][1L], free = NULL)

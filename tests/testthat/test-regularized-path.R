@@ -16,6 +16,17 @@ test_that("a path begins where the first coefficient is about to enter", {
   }
 })
 
+test_that("nothing enters by rounding at the first penalty", {
+  d <- dietox
+  set.seed(9)
+  d[paste0("x", 1:4)] <- rnorm(4 * nrow(d))
+  fit <- mixedlm(Weight ~ Time + x1 + x2 + x3 + x4, d, groups = "Pig", re_formula = ~ Time)
+  for (l1_ratio in c(1, 0.7, 0.4, 0.1)) {
+    path <- regularization_path(fit, n_alpha = 3, l1_ratio = l1_ratio)
+    expect_identical(path$df[1L], 1)
+  }
+})
+
 test_that("paths with covariances estimated are those of single fits", {
   fit <- path_fit()
   path <- regularization_path(fit, n_alpha = 4, covariance = "estimated", ratio = 0.01)
@@ -82,8 +93,25 @@ test_that("methods know a path", {
   expect_silent(plot(path))
   expect_silent(plot(path, "cv"))
   expect_error(coef(path, 1e9), class = "mixedlm_error_penalty")
-  expect_error(predict(path, dietox["Time"]), class = "mixedlm_error_data")
+  expect_error(predict(path, dietox["Time"]), class = "mixedlm_error_newdata")
   expect_error(coef(regularization_path(fit, alpha = 3), "min"), class = "mixedlm_error_penalty")
+})
+
+test_that("a path predicts new data as the fit does: with offset, bases and contrasts of the fit", {
+  d <- transform(dietox, known = Time^2 / 10, level = factor(Cu))
+  old <- options(contrasts = c("contr.sum", "contr.poly"))
+  fits <- list(
+    mixedlm(Weight ~ poly(Time, 2) + level, d, groups = "Pig", offset = known),
+    mixedlm(Weight ~ scale(Time) * level + offset(known), d, groups = "Pig")
+  )
+  options(old)
+  for (fit in fits) {
+    path <- regularization_path(fit, alpha = c(5, 0))
+    new <- d[c(3, 400, 860), ]
+    expect_equal(predict(path, new, alpha = 0), predict(fit, new, re.form = NA), tolerance = 1e-8)
+    expect_equal(predict(path, new, alpha = 5), predict(path, alpha = 5)[c(3, 400, 860)], ignore_attr = TRUE)
+    expect_error(predict(path, transform(new, level = "other"), alpha = 5), class = "mixedlm_error_new_levels")
+  }
 })
 
 test_that("paths exist for every kind of model, and folds where there are groups", {

@@ -191,6 +191,51 @@ test_that("the selected coefficients are fitted again", {
   expect_error(refit_active(fit), class = "mixedlm_error_object")
 })
 
+test_that("effects that are held are not penalised", {
+  held <- mixedlm(Weight ~ Time, dietox,
+    groups = "Pig", free = mixedlm_params(fe_params = c(1, 0)), start = mixedlm_params(fe_params = c(0, 7))
+  )
+  for (covariance in c("held", "estimated")) {
+    fit <- fit_regularized(held, alpha = 2, covariance = covariance)
+    expect_identical(fit$fe_params[["Time"]], 7)
+    expect_equal(fit$penalty$value, abs(fit$fe_params[[1L]]), tolerance = 1e-10)
+  }
+  e <- expect_error(regularization_path(held, n_alpha = 2), class = "mixedlm_error_penalty")
+  expect_identical(e$argument, "weights")
+})
+
+test_that("what is made of a fit of selected coefficients holds the others too", {
+  d <- dietox
+  set.seed(4)
+  d$noise <- rnorm(nrow(d))
+  for (free in list(NULL, "diagonal")) {
+    full <- mixedlm(Weight ~ Time + noise, d, groups = "Pig", re_formula = ~ Time, free = free)
+    known <- mixedlm(Weight ~ Time, d, groups = "Pig", re_formula = ~ Time, free = free)
+    again <- refit_active(fit_regularized(full, alpha = c(noise = 1e4)))
+    expect_identical(again$fe_params[["noise"]], 0)
+    expect_equal(hatvalues(again), hatvalues(known), tolerance = 1e-8)
+    expect_equal(fixef(refit(again, d$Weight + 1))[1:2], fixef(known) + c(1, 0), tolerance = 1e-8)
+    expect_equal(as.numeric(logLik(update(again, REML = FALSE))), as.numeric(logLik(refitML(known))), tolerance = 1e-10)
+    expect_equal(unname(mixedlm_score(again)), unname(mixedlm_score(known)), tolerance = 1e-6)
+    expect_equal(
+      cooks.distance(influence(again, "Litter"), scale = "classical"),
+      cooks.distance(influence(known, "Litter"), scale = "classical"),
+      tolerance = 1e-6
+    )
+    expect_error(update(again, . ~ . - noise), class = "mixedlm_error_free")
+  }
+  # elements that were held before stay so, at their values
+  held <- mixedlm(Weight ~ Time + noise, d,
+    groups = "Pig", re_formula = ~ Time,
+    free = mixedlm_params(fe_params = c(1, 0, 1), cov_re = rbind(c(1, 1), c(1, 0))),
+    start = mixedlm_params(fe_params = c(0, 7, 0), cov_re = rbind(c(2, 0), c(0, 0.25)))
+  )
+  again <- refit_active(fit_regularized(held, alpha = c(noise = 1e4)))
+  expect_identical(unname(again$fe_params[2:3]), c(7, 0))
+  expect_equal(fixef(refit(again, d$Weight)), fixef(again), tolerance = 1e-8)
+  expect_equal(as.numeric(logLik(update(again))), as.numeric(logLik(again)), tolerance = 1e-10)
+})
+
 test_that("what cannot be used is told by its name", {
   fit <- pen_models$intercept()
   bad <- list(

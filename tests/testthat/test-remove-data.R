@@ -30,6 +30,19 @@ test_that("tests of fixed effects go on, where they need no rows", {
   expect_equal(remove_data(fit)$t_test(diag(2)), fit$t_test(diag(2)))
 })
 
+test_that("tables come without p-values that need the rows, and penalties are not forgotten", {
+  fit <- model_pair("grouped")$ours
+  small <- remove_data(fit)
+  expect_output(print(summary(small, style = "lme4")), "Fixed effects")
+  own <- c("term", "estimate", "std.error")
+  expect_equal(as.data.frame(generics::tidy(small))[own], as.data.frame(generics::tidy(fit))[own])
+  penalised <- mixedlm(Weight ~ Time, dietox, groups = "Pig", cov_pen = pen_gamma(2.5))
+  expect_identical(class(remove_data(penalised)), class(penalised))
+  expect_identical(capture.output(print(remove_data(penalised))), capture.output(print(penalised)))
+  lasso <- fit_regularized(fit, alpha = 1)
+  expect_error(update(remove_data(lasso)), class = "mixedlm_error_penalty")
+})
+
 test_that("which rows a rank-deficient fit can predict is still known", {
   fit <- model_pair("rank_deficient")$ours
   bad <- transform(model_pair("rank_deficient")$data[c(1, 20), ], twice = 7)
