@@ -223,23 +223,33 @@ given_groups <- function(newdata, argument) {
 }
 
 newdata_value <- function(expr, newdata, env, n, name, argument) {
-  for (v in all.vars(expr)) {
-    if (!v %in% names(newdata) && !is_variable(v, NULL, env)) {
-      newdata_error(
-        argument, "The variable ", quote_names(v), " is not in `", argument, "`.", suggest(v, names(newdata)),
-        variable = v
-      )
-    }
+  absent <- Filter(function(v) !v %in% names(newdata) && !is_variable(v, NULL, env), all.vars(expr))
+  not_there <- function() {
+    newdata_error(
+      argument, "The variable ", quote_names(absent[1L]), " is not in `", argument, "`.",
+      suggest(absent[1L], names(newdata)),
+      variable = absent[1L]
+    )
+  }
+  # a function may stand where a variable could: C(f, contr.sum)
+  if (length(absent) && (is.symbol(expr) || !all(vapply(absent, exists, NA, envir = env)))) {
+    not_there()
   }
   value <- tryCatch(
     if (is.symbol(expr) && as.character(expr) %in% names(newdata)) newdata[[as.character(expr)]] else eval(expr, newdata, env),
     error = function(e) {
+      if (length(absent)) {
+        not_there()
+      }
       newdata_error(
         argument, quote_names(name), " cannot be evaluated in `", argument, "`: ", conditionMessage(e), ".",
         variable = name
       )
     }
   )
+  if (is.function(value)) {
+    not_there()
+  }
   if (NROW(value) != n) {
     missing <- setdiff(all.vars(expr), names(newdata))
     newdata_error(

@@ -231,3 +231,14 @@ test_that("columns of matrices that the fit has twice need not be given twice", 
   ones <- mixedlm(cbind(x = d$x), d$y, groups = d$g, exog_re = rep(1, nrow(d)))
   expect_equal(unname(predict(ones, data.frame(x = d$x, Group = d$g))), unname(fitted(ones)), tolerance = 1e-8)
 })
+
+test_that("functions may be arguments in a formula, but do not stand for variables that are not there", {
+  d <- measured()
+  summed <- mixedlm(y ~ C(factor(f), contr.sum) + (1 | g), d)
+  expect_equal(predict(summed, d[c(2, 9), ]), fitted(summed)[c(2, 9)], tolerance = 1e-8)
+  d$t <- d$x
+  for (formula in list(y ~ I(t) + (1 | g), y ~ log(t) + (1 | g), y ~ t + (1 | g))) {
+    e <- expect_error(predict(mixedlm(formula, d), d[1, setdiff(names(d), "t")]), class = "mixedlm_error_newdata")
+    expect_identical(e$variable, "t")
+  }
+})
