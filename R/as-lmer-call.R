@@ -8,7 +8,8 @@ call_from_data <- function(fit, caller) {
   }
   formula <- lmer_formula(fit)
   call <- call("lmer", formula = formula, data = given$data, REML = field(fit, "reml"))
-  for (name in c("subset", "weights", "na.action", "offset", "contrasts")) {
+  # assigning NULL to an element that a call does not have is an error
+  for (name in intersect(c("subset", "weights", "na.action", "offset", "contrasts"), names(given))) {
     call[[name]] <- given[[name]]
   }
   environment(call$formula) <- visible_from(call, environment(formula), caller)

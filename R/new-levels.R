@@ -57,11 +57,15 @@ match_group <- function(expr, frame, columns) {
 match_values <- function(reference, v, name) {
   check_group_vector(v, name)
   coded <- code_factor(reference, name)
-  labels <- coded$levels
+  labels <- as.character(coded$levels)
+  numbers <- is.numeric(reference) || is.numeric(v)
   if (is.factor(v)) {
     values <- levels(v)
     index <- as.integer(v)
     values[tabulate(index, length(values)) == 0L] <- NA
+  } else if (is.character(v) && numbers) {
+    values <- unique(v[!is.na(v)])
+    index <- match(v, values)
   } else if (is.character(v)) {
     codes <- match(v, labels)
     unknown <- unique(v[is.na(codes) & !is.na(v)])
@@ -82,12 +86,33 @@ match_values <- function(reference, v, name) {
     values <- as.character(unique)
     index <- match(v, unique)
   }
+  if (numbers) {
+    values <- same_numbers(values, labels)
+  }
   unknown <- unique(values[!is.na(values) & !values %in% labels])
   labels <- c(labels, unknown)
   list(
     codes = match(values, labels)[index], levels = labels, known = length(labels) - length(unknown),
     fit_codes = function() coded$codes
   )
+}
+
+# Values that are no label get the one that writes the same number in another way: 1e+05, 100000.
+same_numbers <- function(values, labels) {
+  other <- which(!is.na(values) & !values %in% labels)
+  number <- suppressWarnings(as.double(values[other]))
+  other <- other[!is.na(number)]
+  if (!length(other)) {
+    return(values)
+  }
+  number <- number[!is.na(number)]
+  short <- as.character(number)
+  long <- vapply(number, format, "", scientific = FALSE, digits = 15L)
+  values[other] <- ifelse(
+    values[other] == long & short %in% labels, short,
+    ifelse(values[other] == short & long %in% labels, long, values[other])
+  )
+  values
 }
 
 # The combinations of two factors, the first slowest, as cross_factors() has them.

@@ -21,6 +21,12 @@ like_fitted <- function(v, reference, name, argument = "newdata") {
   if (is.logical(reference)) {
     return(if (is.logical(v)) v else wrong("logical"))
   }
+  if (inherits(reference, "difftime") && inherits(v, "difftime")) {
+    units(v) <- units(reference)
+  } else if (is.object(reference) && !is.numeric(reference) && !inherits(v, class(reference)[1L])) {
+    # a Date counts days, a POSIXct seconds
+    wrong(paste("of class", quote_names(class(reference)[1L])))
+  }
   if (is.numeric(reference)) {
     if (!is.numeric(v) || is.factor(v)) {
       wrong("numeric")

@@ -159,17 +159,37 @@ as_newdata <- function(newdata, fit, argument) {
     newdata <- as.data.frame(newdata)
   }
   if (is.data.frame(newdata)) {
-    return(newdata)
+    return(with_shared_columns(newdata, fit))
   }
   if (is.list(newdata) && !is.object(newdata) && !is.null(names(newdata))) {
     if (length(unique(vapply(newdata, NROW, 0L))) > 1L) {
       newdata_error(argument, "`", argument, "` given as a list must have elements of one length.")
     }
-    return(list2DF(newdata))
+    return(with_shared_columns(list2DF(newdata), fit))
   }
   newdata_error(
     argument, "`", argument, "` must be a data frame, or a list of columns, not ", describe(newdata), "."
   )
+}
+
+# A fit of matrices has the columns of `exog_re` under names of their own, also those
+# that are columns of X: these need not be given twice. Nor need a column of ones.
+with_shared_columns <- function(newdata, fit) {
+  frame <- field(fit, "frame")
+  if (is.null(field(fit, "call")$y) || is.null(frame)) {
+    return(newdata)
+  }
+  given <- intersect(field(fit, "columns"), names(newdata))
+  for (name in setdiff(names(frame)[-1L], names(newdata))) {
+    v <- .subset2(frame, name)
+    same <- Filter(function(other) identical(.subset2(frame, other), v), given)
+    if (length(same)) {
+      newdata[[name]] <- newdata[[same[1L]]]
+    } else if (is.double(v) && is.null(dim(v)) && all(v == 1)) {
+      newdata[[name]] <- rep.int(1, nrow(newdata))
+    }
+  }
+  newdata
 }
 
 newdata_columns <- function(fit, newdata, needed, na.action, argument) {
@@ -203,23 +223,33 @@ given_groups <- function(newdata, argument) {
 }
 
 newdata_value <- function(expr, newdata, env, n, name, argument) {
-  for (v in all.vars(expr)) {
-    if (!v %in% names(newdata) && !is_variable(v, NULL, env)) {
-      newdata_error(
-        argument, "The variable ", quote_names(v), " is not in `", argument, "`.", suggest(v, names(newdata)),
-        variable = v
-      )
-    }
+  absent <- Filter(function(v) !v %in% names(newdata) && !is_variable(v, NULL, env), all.vars(expr))
+  not_there <- function() {
+    newdata_error(
+      argument, "The variable ", quote_names(absent[1L]), " is not in `", argument, "`.",
+      suggest(absent[1L], names(newdata)),
+      variable = absent[1L]
+    )
+  }
+  # a function may stand where a variable could: C(f, contr.sum)
+  if (length(absent) && (is.symbol(expr) || !all(vapply(absent, exists, NA, envir = env)))) {
+    not_there()
   }
   value <- tryCatch(
     if (is.symbol(expr) && as.character(expr) %in% names(newdata)) newdata[[as.character(expr)]] else eval(expr, newdata, env),
     error = function(e) {
+      if (length(absent)) {
+        not_there()
+      }
       newdata_error(
         argument, quote_names(name), " cannot be evaluated in `", argument, "`: ", conditionMessage(e), ".",
         variable = name
       )
     }
   )
+  if (is.function(value)) {
+    not_there()
+  }
   if (NROW(value) != n) {
     missing <- setdiff(all.vars(expr), names(newdata))
     newdata_error(

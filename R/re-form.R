@@ -50,6 +50,11 @@ keep_bar <- function(fit, kept, bar) {
   group <- var_name(strip_parens(bar$group))
   on <- which(names == group)
   if (!length(on)) {
+    # a:b and b:a are the same groups
+    sorted <- function(name) paste(sort(strsplit(name, ":", fixed = TRUE)[[1L]]), collapse = ":")
+    on <- which(vapply(names, sorted, "") == sorted(group))
+  }
+  if (!length(on)) {
     re_form_error(
       "`re.form` has random effects of ", quote_names(group), ", which is not a grouping factor of the fit (",
       quote_names(unique(names)), ").", suggest(group, names)

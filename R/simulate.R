@@ -119,8 +119,8 @@ simulation_rows <- function(fit, newdata, allow_new_levels, na.action) {
   known <- lengths(lapply(field(fit, "factors"), `[[`, "levels"))
   present <- Map(function(f, size) present_levels(f$codes, size), found$factors, known)
   random <- lapply(found$terms, function(term) {
-    z <- vapply(term$z, rep_len, numeric(n), n)
-    c(list(z = matrix(z, n)), present[[term$factor]])
+    z <- unlist(lapply(term$z, rep_len, n))
+    c(list(z = matrix(as.double(z), n, length(term$z))), present[[term$factor]])
   })
   list(
     x = x, offset = rep_len(found$offset, n), random = random, rows = as.character(found$rows),

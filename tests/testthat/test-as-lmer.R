@@ -91,3 +91,12 @@ test_that("as_lmer() does without the data of the call", {
   changed <- dietox
   expect_equal(lme4_criterion(as_lmer(other)), other$criterion)
 })
+
+test_that("the object has the call's own data and variables, so that it predicts new rows and can be updated", {
+  skip_if_not_installed("lme4")
+  fit <- mixedlm(Weight ~ poly(Time, 2) + offset(Start / 10) + (1 | Pig), dietox)
+  theirs <- as_lmer(fit)
+  expect_identical(theirs@call$data, quote(dietox))
+  some <- dietox[c(3, 40, 500), ]
+  expect_equal(predict(theirs, some), predict(fit, some), tolerance = 1e-8)
+})

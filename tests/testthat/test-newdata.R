@@ -182,3 +182,63 @@ test_that("a variable that is elsewhere, with another number of values, is not t
   e <- expect_error(predict(fit, d[1:5, ]), class = "mixedlm_error_newdata")
   expect_match(conditionMessage(e), "`here` is not in `newdata`")
 })
+
+test_that("one number is one group, however it is written", {
+  d <- measured()
+  d$id <- match(d$g, unique(d$g)) * 100000
+  by_double <- mixedlm(y ~ x + (1 | id), d)
+  d$id <- as.integer(d$id)
+  by_integer <- mixedlm(y ~ x + (1 | id), d)
+  by_factor <- mixedlm(y ~ x + (1 | id), transform(d, id = factor(id)))
+  for (fit in list(by_double, by_integer, by_factor)) {
+    for (id in list(d$id, as.double(d$id), factor(d$id), factor(as.double(d$id)), as.character(d$id))) {
+      new <- d
+      new$id <- id
+      # two factors are compared by their labels
+      if (is.numeric(fit$frame$id) || !is.factor(id) || identical(levels(id), levels(fit$frame$id))) {
+        expect_equal(predict(fit, new), fitted(fit), tolerance = 1e-8)
+      }
+    }
+  }
+  numbered <- mixedlm(y ~ x + (1 | id), transform(d, id = sprintf("%02d", id / 100000)))
+  expect_error(predict(numbered, transform(d, id = id / 100000)), class = "mixedlm_error_new_levels")
+})
+
+test_that("dates are not taken for seconds, and times are converted to the units of the fit", {
+  d <- measured()
+  d$day <- as.Date("2024-01-01") + d$k
+  d$time <- as.difftime(d$k, units = "hours")
+  dated <- mixedlm(y ~ day + (1 | g), d)
+  expect_equal(predict(dated, d[1:3, ]), fitted(dated)[1:3], tolerance = 1e-8)
+  for (wrong in list(as.POSIXct(d$day), as.character(d$day), as.double(d$day))) {
+    new <- d
+    new$day <- wrong
+    e <- expect_error(predict(dated, new), class = "mixedlm_error_newdata")
+    expect_identical(e$variable, "day")
+  }
+  timed <- mixedlm(y ~ time + (1 | g), d)
+  new <- d
+  units(new$time) <- "mins"
+  expect_equal(predict(timed, new), fitted(timed), tolerance = 1e-8)
+})
+
+test_that("columns of matrices that the fit has twice need not be given twice", {
+  d <- measured()
+  X <- cbind(Intercept = 1, x = d$x)
+  fit <- mixedlm(X, d$y, groups = d$g, exog_re = X)
+  new <- data.frame(X, Group = d$g)
+  expect_equal(unname(predict(fit, new)), unname(fitted(fit)), tolerance = 1e-8)
+  ones <- mixedlm(cbind(x = d$x), d$y, groups = d$g, exog_re = rep(1, nrow(d)))
+  expect_equal(unname(predict(ones, data.frame(x = d$x, Group = d$g))), unname(fitted(ones)), tolerance = 1e-8)
+})
+
+test_that("functions may be arguments in a formula, but do not stand for variables that are not there", {
+  d <- measured()
+  summed <- mixedlm(y ~ C(factor(f), contr.sum) + (1 | g), d)
+  expect_equal(predict(summed, d[c(2, 9), ]), fitted(summed)[c(2, 9)], tolerance = 1e-8)
+  d$t <- d$x
+  for (formula in list(y ~ I(t) + (1 | g), y ~ log(t) + (1 | g), y ~ t + (1 | g))) {
+    e <- expect_error(predict(mixedlm(formula, d), d[1, setdiff(names(d), "t")]), class = "mixedlm_error_newdata")
+    expect_identical(e$variable, "t")
+  }
+})

@@ -141,3 +141,10 @@ test_that("missing values, an offset and held effects with condition_on", {
   expect_error(predict(fit, new, condition_on = more[-1]), class = "mixedlm_error_newdata")
   expect_error(predict(fit, new, condition_on = 3), class = "mixedlm_error_newdata")
 })
+
+test_that("rows to predict do not make a small data set look like one that is fitted exactly", {
+  d <- data.frame(g = rep(1:4, each = 2), x = c(1, 3, 2, 5, 1, 4, 2, 6), y = c(3, 1, 4, 1, 5, 9, 2, 6))
+  fit <- suppressWarnings(mixedlm(y ~ x + (x | g), d))
+  se <- predict(fit, d[rep(1:8, 3), ], se.fit = TRUE)$se.fit
+  expect_equal(unname(se), rep(unname(prediction_se(fit)), 3), tolerance = 1e-7)
+})

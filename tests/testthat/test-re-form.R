@@ -37,3 +37,9 @@ test_that("what is not in the fit is an error that names it", {
   }
   expect_match(conditionMessage(tryCatch(predict(fit, re.form = ~ (t | s)), error = identity)), "`t` of `s`")
 })
+
+test_that("the factors of an interaction may stand in any order", {
+  fit <- mixedlm(strength ~ 1 + (1 | batch / cask), from_package("Pastes", "lme4"))
+  expect_identical(re_form_columns(fit, ~ (1 | batch:cask)), re_form_columns(fit, ~ (1 | cask:batch)))
+  expect_identical(sum(lengths(re_form_columns(fit, ~ (1 | batch:cask)))), 1L)
+})

@@ -197,3 +197,12 @@ test_that("bad arguments are told by name", {
     expect_identical(argument(simulate(fit, newparams = newparams)), "mixedlm_error_newparams newparams")
   }
 })
+
+test_that("no rows and one row can be simulated for", {
+  for (fit in list(
+    mixedlm(Weight ~ Time + (Time | Pig), dietox), mixedlm(Weight ~ 1 + (1 | Pig), dietox)
+  )) {
+    expect_identical(dim(simulate(fit, 2, newdata = dietox[0, ])), c(0L, 2L))
+    expect_identical(dim(simulate(fit, 2, newdata = dietox[5, ], re.form = NULL)), c(1L, 2L))
+  }
+})

@@ -88,6 +88,14 @@ impl<'a> Design<'a> {
         self.y.len()
     }
 
+    /// Number of rows whose weight is not next to nothing beside the largest: others only make levels known.
+    pub fn rows_that_tell(&self) -> usize {
+        self.weights.map_or(self.n(), |w| {
+            let largest = w.iter().copied().fold(0.0, f64::max);
+            w.iter().filter(|v| **v > 1e-150 * largest).count()
+        })
+    }
+
     /// Column `j` of the fixed-effects design.
     pub fn x_column(&self, j: usize) -> &'a [f64] {
         let n = self.n();

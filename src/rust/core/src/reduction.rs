@@ -143,7 +143,7 @@ fn finish(
     if kept.len() < design.p {
         reduced.keep_columns(kept);
     }
-    reduced.check_degrees_of_freedom()?;
+    reduced.check_degrees_of_freedom(design.rows_that_tell())?;
     Ok(reduced)
 }
 
@@ -450,9 +450,9 @@ impl Reduced {
         self.frame.kept = kept;
     }
 
-    /// Something must be left to estimate the residual variance from.
-    fn check_degrees_of_freedom(&self) -> Result<()> {
-        let (n, p) = (self.frame.n, self.p());
+    /// Something must be left to estimate the residual variance from, of `n` rows that tell something.
+    fn check_degrees_of_freedom(&self, n: usize) -> Result<()> {
+        let p = self.p();
         check_degrees_of_freedom(n, &self.total)?;
         let random: usize = self
             .levels

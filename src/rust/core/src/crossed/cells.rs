@@ -289,7 +289,7 @@ pub fn collect(
     }
     let kept = independent_columns(total.triangle(), cells.d, design.p, rank_tol);
     let triangle = triangle_of(total.triangle(), &kept);
-    check_degrees_of_freedom(design.n(), &triangle)?;
+    check_degrees_of_freedom(design.rows_that_tell(), &triangle)?;
     let mut frame = Frame::new(design, kept, scaling);
     cells.orthonormalise(&frame.kept, &triangle, root.triangle(), workers)?;
     frame.gram = cells.gram(blocks, design.terms.len());

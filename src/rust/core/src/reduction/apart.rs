@@ -133,7 +133,7 @@ impl Reduced {
             chunks: std::iter::once(0..rest.nodes.len()).collect(),
             tree: self.tree_of(&rest.nodes),
         };
-        reduced.check_degrees_of_freedom()?;
+        reduced.check_degrees_of_freedom(reduced.frame.n)?;
         Ok(reduced)
     }
 
