@@ -8,9 +8,8 @@ call_from_data <- function(fit, caller) {
   }
   formula <- lmer_formula(fit)
   call <- call("lmer", formula = formula, data = given$data, REML = field(fit, "reml"))
-  for (name in c("subset", "weights", "na.action", "offset", "contrasts")) {
-    call[[name]] <- given[[name]]
-  }
+  others <- intersect(c("subset", "weights", "na.action", "offset", "contrasts"), names(given))
+  call[others] <- as.list(given)[others]
   environment(call$formula) <- visible_from(call, environment(formula), caller)
   finish_call(call)
 }

@@ -52,6 +52,8 @@
 #' | `mixedlm_message_refit` | REML fits were fitted again by ML to be compared |
 #' | `mixedlm_message_weights` | rows of weight zero were left out |
 #' | `mixedlm_message_influence` | [influence.mixedlm()] holds the variance parameters because refits would take long |
+#' | `mixedlm_warning_deviance` | the deviance of a REML fit was asked for, see [logLik.mixedlm()] |
+#' | `mixedlm_message_control` | settings of lme4's optimisers were given as `control` and passed over |
 #' | `mixedlm_message_component` | a variance component is a single random effect, which is seldom meant |
 #'
 #' All of them inherit from `mixedlm_error` and `error`; warnings from

@@ -107,7 +107,7 @@ summary.mixedlm <- function(object, yname = NULL, xname_fe = NULL,
     header = summary_header(object, yname),
     title = check_title(title), alpha = alpha, compat = compat, style = style,
     ddf = basis$method %||% "normal", covariance = basis$type %||% "model",
-    correlation = correlation, fit = object
+    correlation = correlation, cluster = cluster, fit = object
   ), class = "summary.mixedlm")
 }
 

@@ -1,0 +1,57 @@
+# Methods for lmerTest's generics: contrasts and least-squares means with
+# Satterthwaite's or Kenward-Roger's degrees of freedom, computed by lmerTest.
+
+#' lmerTest's functions on fits of mixedlm()
+#'
+#' `contest()`, `contest1D()`, `contestMD()`, `ls_means()`, `lsmeansLT()`, `difflsmeans()` and `step()` of lmerTest
+#' take fits of [mixedlm()]; they are given [as_lmer()] of the fit, with the same estimates. `step()` fits the smaller
+#' models with `lmer()`. The package's own functions for the same are [linear_hypothesis()], [mixedlm-emmeans] and
+#' [drop1.mixedlm()].
+#'
+#' @param model,object (`mixedlm`) a fit.
+#' @param L contrasts, as lmerTest takes them.
+#' @param ... further arguments of lmerTest's methods, such as `ddf`.
+#' @return What lmerTest returns.
+#' @section Errors: those of [as_lmer()].
+#' @name mixedlm-lmerTest
+#' @examplesIf requireNamespace("lmerTest", quietly = TRUE)
+#' fit <- mixedlm(Weight ~ Cu + Time + (Time | Pig), dietox)
+#' lmerTest::contest(fit, c(0, 0, 0, 1))
+#' lmerTest::ls_means(fit)
+NULL
+
+# lmerTest's version of the fit. Its model frame, design and data are looked up
+# from where the user called.
+as_lmertest <- function(fit, caller) {
+  check_is_fit(fit, "model")
+  need_lme4("This function")
+  lmerTest::as_lmerModLmerTest(at_estimates(fit, lmer_model(fit, caller)))
+}
+
+#' @rdname mixedlm-lmerTest
+#' @exportS3Method lmerTest::contest
+contest.mixedlm <- function(model, L, ...) lmerTest::contest(as_lmertest(model, parent.frame()), L, ...)
+
+#' @rdname mixedlm-lmerTest
+#' @exportS3Method lmerTest::contest1D
+contest1D.mixedlm <- function(model, L, ...) lmerTest::contest1D(as_lmertest(model, parent.frame()), L, ...)
+
+#' @rdname mixedlm-lmerTest
+#' @exportS3Method lmerTest::contestMD
+contestMD.mixedlm <- function(model, L, ...) lmerTest::contestMD(as_lmertest(model, parent.frame()), L, ...)
+
+#' @rdname mixedlm-lmerTest
+#' @exportS3Method lmerTest::ls_means
+ls_means.mixedlm <- function(model, ...) lmerTest::ls_means(as_lmertest(model, parent.frame()), ...)
+
+#' @rdname mixedlm-lmerTest
+#' @exportS3Method lmerTest::lsmeansLT
+lsmeansLT.mixedlm <- function(model, ...) lmerTest::lsmeansLT(as_lmertest(model, parent.frame()), ...)
+
+#' @rdname mixedlm-lmerTest
+#' @exportS3Method lmerTest::difflsmeans
+difflsmeans.mixedlm <- function(model, ...) lmerTest::difflsmeans(as_lmertest(model, parent.frame()), ...)
+
+#' @rdname mixedlm-lmerTest
+#' @exportS3Method lmerTest::step
+step.mixedlm <- function(object, ...) lmerTest::step(as_lmertest(object, parent.frame()), ...)

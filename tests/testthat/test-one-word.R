@@ -1,0 +1,57 @@
+# What users of lmer() write, with the one word changed.
+
+test_that("lmer's own arguments do no harm", {
+  skip_if_not_installed("lme4")
+  plain <- mixedlm(Weight ~ Time + (1 | Pig), dietox)
+  expect_message(
+    fit <- mixedlm(Weight ~ Time + (1 | Pig), dietox, control = lme4::lmerControl("bobyqa"), verbose = 1, devFunOnly = FALSE),
+    class = "mixedlm_message_control"
+  )
+  expect_identical(fit$criterion, plain$criterion)
+  expect_error(mixedlm(Weight ~ Time + (1 | Pig), dietox, devFunOnly = TRUE), "as.function", class = "mixedlm_error_argument")
+  expect_error(mixedlm(Weight ~ Time + (1 | Pig), dietox, verbos = 1), class = "mixedlm_error_argument")
+})
+
+test_that("components to print may be abbreviated, as in lme4", {
+  fit <- mixedlm(Weight ~ Time + (Time | Pig), dietox)
+  expect_identical(capture.output(print(VarCorr(fit), comp = "Var")), capture.output(print(VarCorr(fit), comp = "Variance")))
+  expect_output(print(fit, ranef.comp = c("Var", "Std")), "Variance *Std.Dev.")
+  expect_error(print(VarCorr(fit), comp = "x"), class = "mixedlm_error_argument")
+})
+
+test_that("covariances are taken with lme4's arguments and from summaries", {
+  fit <- mixedlm(Weight ~ Time + (Time | Pig), dietox)
+  expect_identical(vcov(fit, corr = TRUE), vcov(fit))
+  expect_error(vcov(fit, kor = TRUE), class = "mixedlm_error_argument")
+  expect_identical(vcov(summary(fit)), vcov(fit))
+  robust <- summary(fit, vcov = "CR0", cluster = "Litter")
+  expect_equal(vcov(robust), vcov(fit, type = "CR0", cluster = "Litter"))
+  expect_equal(unname(sqrt(diag(vcov(robust)))), unname(coef(robust)[, "Std. Error"]))
+})
+
+test_that("drop1() with a method for degrees of freedom gives F tests", {
+  fit <- mixedlm(Weight ~ Cu + Time + (1 | Pig), dietox)
+  expect_equal(drop1(fit, ddf = "Kenward-Roger"), drop1(fit, test = "F", ddf = "Kenward-Roger"))
+  expect_error(drop1(fit, test = "Chisq", ddf = "Kenward-Roger"), class = "mixedlm_error_argument")
+})
+
+test_that("lattice's pictures of a profile are those of plot()", {
+  skip_if_not_installed("lattice")
+  p <- profile(mixedlm(Weight ~ Time + (1 | Pig), dietox))
+  grDevices::pdf(NULL)
+  on.exit(grDevices::dev.off())
+  expect_identical(lattice::xyplot(p), p)
+  expect_identical(lattice::densityplot(p), p)
+  expect_identical(lattice::splom(p, which = "theta_"), p)
+  expect_error(lattice::splom(p, nonsense = 1), class = "mixedlm_error_argument")
+})
+
+test_that("lme4's functions that look up the data work on as_lmer()", {
+  skip_if_not_installed("lme4")
+  pigs <- dietox
+  fit <- mixedlm(Weight ~ Time + (1 | Pig), pigs, subset = Time > 1)
+  theirs <- as_lmer(fit)
+  expect_identical(getCall(theirs)$data, quote(pigs))
+  expect_identical(getCall(theirs)$subset, quote(Time > 1))
+  expect_identical(dim(stats::influence(theirs, "Pig")[["fixed.effects[-Pig]"]]), c(72L, 2L))
+})
