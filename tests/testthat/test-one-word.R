@@ -55,3 +55,24 @@ test_that("lme4's functions that look up the data work on as_lmer()", {
   expect_identical(getCall(theirs)$subset, quote(Time > 1))
   expect_identical(dim(stats::influence(theirs, "Pig")[["fixed.effects[-Pig]"]]), c(72L, 2L))
 })
+
+test_that("car's intervals are those of the fixed effects", {
+  skip_if_not_installed("car")
+  skip_if_not_installed("lme4")
+  fit <- mixedlm(Weight ~ Time + (1 | Pig), dietox)
+  expect_equal(car::Confint(fit), car::Confint(as_lmer(fit)), tolerance = 1e-6)
+  expect_equal(car::Confint(fit, estimate = FALSE, level = 0.9), confint(fit, "beta_", method = "Wald", level = 0.9))
+  robust <- car::Confint(fit, vcov. = vcov(fit, type = "CR0"))
+  expect_equal(unname(robust[, 3L] - robust[, 1L]), unname(qnorm(0.975) * sqrt(diag(vcov(fit, type = "CR0")))))
+})
+
+test_that("verdicts are one paragraph in a document, and the tests are named", {
+  skip_if_not_installed("knitr")
+  d <- subset(dietox, Time < 3 & Pig %in% unique(dietox$Pig)[1:4])
+  fit <- suppressWarnings(mixedlm(Weight ~ Time + (Time | Pig), d))
+  text <- as.character(knitr::knit_print(summary(fit)))
+  expect_match(text, paste(verdict_sentences[[fit$optinfo$verdict]]), fixed = TRUE)
+  plain <- mixedlm(Weight ~ Time + (1 | Pig), dietox)
+  expect_match(as.character(knitr::knit_print(summary(plain, style = "lme4"))), "t-tests use Satterthwaite's method", fixed = TRUE)
+  expect_false(any(grepl("attr", capture.output(print(rePCA(plain))))))
+})
