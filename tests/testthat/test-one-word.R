@@ -43,7 +43,10 @@ test_that("lattice's pictures of a profile are those of plot()", {
   expect_identical(lattice::xyplot(p), p)
   expect_identical(lattice::densityplot(p), p)
   expect_identical(lattice::splom(p, which = "theta_"), p)
-  expect_error(lattice::splom(p, nonsense = 1), class = "mixedlm_error_argument")
+  expect_identical(lattice::xyplot(p, absVal = TRUE, conf = c(0.9, 0.99), layout = c(2, 1)), p)
+  expect_error(lattice::splom(p, which = "nonsense"), class = "mixedlm_error")
+  coefs <- plot(coef(mixedlm(Weight ~ Time + (1 | Pig), dietox)))
+  expect_identical(unique(coefs$term), "(Intercept)")
 })
 
 test_that("lme4's functions that look up the data work on as_lmer()", {
@@ -75,4 +78,22 @@ test_that("verdicts are one paragraph in a document, and the tests are named", {
   plain <- mixedlm(Weight ~ Time + (1 | Pig), dietox)
   expect_match(as.character(knitr::knit_print(summary(plain, style = "lme4"))), "t-tests use Satterthwaite's method", fixed = TRUE)
   expect_false(any(grepl("attr", capture.output(print(rePCA(plain))))))
+})
+
+test_that("start may be what lme4's advice on convergence makes it", {
+  fit <- mixedlm(Weight ~ Time + (Time | Pig), dietox)
+  again <- update(fit, start = getME(fit, c("theta", "fixef")))
+  expect_equal(again$criterion, fit$criterion, tolerance = 1e-10)
+  expect_error(update(fit, start = list(fixef = 1)), class = "mixedlm_error_start")
+})
+
+test_that("an option makes lme4's summary the usual one", {
+  fit <- mixedlm(Weight ~ Time + (1 | Pig), dietox)
+  old <- options(mixedlm.summary = "lme4")
+  on.exit(options(old))
+  expect_identical(colnames(coef(summary(fit)))[4L], "t value")
+  expect_identical(summary(fit, compat = "statsmodels")$style, "statsmodels")
+  expect_identical(colnames(coef(summary(fit, style = "statsmodels")))[3L], "z value")
+  options(mixedlm.summary = "neither")
+  expect_error(summary(fit), class = "mixedlm_error_argument")
 })
