@@ -186,13 +186,15 @@ check_no_dots <- function(dots, known) {
   ), argument = name)
 }
 
-# One of `choices`; the first when `value` is the untouched default.
+# One of `choices`, which may be abbreviated as for match.arg(); the first when
+# `value` is the untouched default.
 choose_one <- function(value, choices, argument) {
   if (identical(value, choices)) {
     return(choices[1L])
   }
-  if (is_string(value) && value %in% choices) {
-    return(value)
+  at <- if (is_string(value)) pmatch(value, choices) else NA
+  if (!is.na(at)) {
+    return(choices[at])
   }
   abort("argument", paste0(
     "`", argument, "` must be one of ",

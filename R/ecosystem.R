@@ -15,6 +15,7 @@
 #' | effects | `effects::allEffects(fit)`, `effects::Effect("Cu", fit)` | method for `effSources()` |
 #' | ggeffects | `ggeffects::ggemmeans(fit, "Cu")`, `ggeffects::ggeffect(fit, "Cu")` | by emmeans and effects; `ggpredict()` knows classes by name and cannot predict for this one, so give it `as_lmer(fit)` |
 #' | insight | `insight::find_formula(fit)`, `insight::get_variance(fit)` | methods here: [mixedlm-insight] |
+#' | pbkrtest | `pbkrtest::KRmodcomp(fit, smaller)`, `pbkrtest::PBmodcomp(fit, smaller)` | methods here, which give it [as_lmer()] of the fits |
 #' | parameters | `parameters::model_parameters(fit)` | through [as_lmer()] |
 #' | performance | `performance::icc(fit)`, `performance::model_performance(fit)` | through insight and [as_lmer()]; `compare_performance()` knows classes by name, so give it `as_lmer(fit)` |
 #' | knitr | `summary(fit)` in a document | tables: [mixedlm-knitr]; `knitr::kable(anova(fit))` |

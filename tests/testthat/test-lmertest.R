@@ -12,3 +12,14 @@ test_that("lmerTest's generics take fits", {
   expect_equal(lmerTest::contest1D(fit, L)$df, coef(summary(fit, style = "lme4"))[2L, "df"], tolerance = 1e-4)
   expect_s3_class(lmerTest::step(fit, reduce.random = FALSE), "step_list")
 })
+
+test_that("pbkrtest's comparisons take fits", {
+  skip_if_not_installed("pbkrtest")
+  fit <- mixedlm(Weight ~ Cu + Time + (Time | Pig), dietox)
+  small <- mixedlm(Weight ~ Time + (Time | Pig), dietox)
+  kr <- pbkrtest::KRmodcomp(fit, small)
+  expect_equal(kr$test, pbkrtest::KRmodcomp(as_lmer(fit), as_lmer(small))$test)
+  expect_equal(kr$test["Ftest", "ddf"], anova(fit, ddf = "Kenward-Roger")["Cu", "DenDF"], tolerance = 1e-4)
+  expect_equal(pbkrtest::SATmodcomp(fit, small)$test$ddf, anova(fit)["Cu", "DenDF"], tolerance = 1e-3)
+  expect_equal(unname(as.matrix(pbkrtest::vcovAdj(fit))), unname(vcov(fit, type = "Kenward-Roger")), tolerance = 1e-4)
+})

@@ -33,6 +33,8 @@ test_that("drop1() with a method for degrees of freedom gives F tests", {
   fit <- mixedlm(Weight ~ Cu + Time + (1 | Pig), dietox)
   expect_equal(drop1(fit, ddf = "Kenward-Roger"), drop1(fit, test = "F", ddf = "Kenward-Roger"))
   expect_error(drop1(fit, test = "Chisq", ddf = "Kenward-Roger"), class = "mixedlm_error_argument")
+  expect_message(lme4s <- drop1(fit, test = "Chi", ddf = "lme4"), class = "mixedlm_message_refit")
+  expect_identical(names(lme4s), c("npar", "AIC", "LRT", "Pr(Chi)"))
 })
 
 test_that("lattice's pictures of a profile are those of plot()", {
@@ -96,4 +98,11 @@ test_that("an option makes lme4's summary the usual one", {
   expect_identical(colnames(coef(summary(fit, style = "statsmodels")))[3L], "z value")
   options(mixedlm.summary = "neither")
   expect_error(summary(fit), class = "mixedlm_error_argument")
+})
+
+test_that("choices may be abbreviated, as for match.arg()", {
+  fit <- mixedlm(Weight ~ Time + (1 | Pig), dietox)
+  expect_identical(residuals(fit, type = "pears"), residuals(fit, type = "pearson"))
+  expect_identical(confint(fit, method = "W"), confint(fit, method = "Wald"))
+  expect_error(vcov(fit, type = "CR"), class = "mixedlm_error_argument")
 })
