@@ -26,7 +26,7 @@ knit_print.summary.mixedlm <- function(x, digits = max(3L, getOption("digits") -
     parts <- c(
       knit_table(
         varcorr_table(VarCorr(fit), digits),
-        trimws(gsub(" +", " ", lme4_pieces$methTitle(x))), text = 3L
+        trimws(sub(" .", ".", lme4_pieces$methTitle(x), fixed = TRUE)), text = 3L
       ),
       knit_table(number_cells(x$coefficients, digits), NULL),
       size_line(fit)
