@@ -1,10 +1,11 @@
 # What functions of package car need of a fit: Anova(), linearHypothesis(),
-# deltaMethod() and vif().
+# deltaMethod(), vif() and Confint().
 
 #' Tests and diagnostics of package car
 #'
-#' Methods for `car::Anova()`, `car::linearHypothesis()`, `car::deltaMethod()` and `car::vif()`, with the arguments,
-#' tables and values that they have for fits of lme4.
+#' Methods for `car::Anova()`, `car::linearHypothesis()`, `car::deltaMethod()`, `car::vif()` and `car::Confint()`, with
+#' the arguments, tables and values that they have for fits of lme4. (`car::compareCoefs()` knows classes by name:
+#' [summary_col()] does the same, or give it [as_lmer()] of the fits.)
 #'
 #' @param mod,model,object (`mixedlm`) a fit.
 #' @param type `"II"` or `"III"` (or 2, 3). Type II: each term after all others but those that contain it, by the model's
@@ -17,9 +18,12 @@
 #' @param g. (`character(1)`) the function of the coefficients.
 #' @param parameterNames (`character`) names of the coefficients in `g.`.
 #' @param envir (`environment`) where other names in `g.` are looked up.
+#' @param estimate (`logical(1)`) whether the estimates stand beside the limits.
+#' @param level (`numeric(1)`) coverage of the Wald intervals.
 #' @param ... for `deltaMethod()` of car; else not used.
 #' @return As car's: `anova` data frames for `Anova()` and `linearHypothesis()`; a data frame for `deltaMethod()`; for `vif()` a
-#'   named vector, or a matrix with `GVIF`, `Df` and `GVIF^(1/(2*Df))` where a term has several columns.
+#'   named vector, or a matrix with `GVIF`, `Df` and `GVIF^(1/(2*Df))` where a term has several columns; for `Confint()` a
+#'   matrix, one row per fixed effect.
 #' @section Errors: `mixedlm_error_argument`, `mixedlm_error_hypothesis`, `mixedlm_error_ddf` for arguments that cannot be used.
 #' @references Fox J, Monette G (1992). Generalized collinearity diagnostics. *Journal of the American Statistical
 #'   Association* **87**, 178-183.
@@ -201,4 +205,20 @@ vif.mixedlm <- function(mod, ...) {
   out <- cbind(gvif, df, gvif^(1 / (2 * df)))
   dimnames(out) <- list(design$labels[terms], c("GVIF", "Df", "GVIF^(1/(2*Df))"))
   out
+}
+
+#' @rdname mixedlm-car
+#' @exportS3Method car::Confint
+Confint.mixedlm <- function(object, estimate = TRUE, level = 0.95, vcov. = NULL, ...) {
+  if (...length()) {
+    check_no_dots(substitute(list(...))[-1L], names(formals(Confint.mixedlm)))
+  }
+  check_optional_flag(estimate, "estimate")
+  limits <- confint(object, "beta_", level = level, method = "Wald")
+  fe <- fixef(object)
+  if (!is.null(vcov.)) {
+    v <- given_vcov(object, vcov.)
+    limits[] <- fe + sqrt(diag(v)) %o% stats::qnorm(c(1 - level, 1 + level) / 2)
+  }
+  if (isTRUE(estimate)) cbind(Estimate = fe, limits) else limits
 }

@@ -52,6 +52,8 @@
 #' | `mixedlm_message_refit` | REML fits were fitted again by ML to be compared |
 #' | `mixedlm_message_weights` | rows of weight zero were left out |
 #' | `mixedlm_message_influence` | [influence.mixedlm()] holds the variance parameters because refits would take long |
+#' | `mixedlm_warning_deviance` | the deviance of a REML fit was asked for, see [logLik.mixedlm()] |
+#' | `mixedlm_message_control` | settings of lme4's optimisers were given as `control` and passed over |
 #' | `mixedlm_message_component` | a variance component is a single random effect, which is seldom meant |
 #'
 #' All of them inherit from `mixedlm_error` and `error`; warnings from
@@ -184,13 +186,15 @@ check_no_dots <- function(dots, known) {
   ), argument = name)
 }
 
-# One of `choices`; the first when `value` is the untouched default.
+# One of `choices`, which may be abbreviated as for match.arg(); the first when
+# `value` is the untouched default.
 choose_one <- function(value, choices, argument) {
   if (identical(value, choices)) {
     return(choices[1L])
   }
-  if (is_string(value) && value %in% choices) {
-    return(value)
+  at <- if (is_string(value)) pmatch(value, choices) else NA
+  if (!is.na(at)) {
+    return(choices[at])
   }
   abort("argument", paste0(
     "`", argument, "` must be one of ",

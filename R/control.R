@@ -148,10 +148,11 @@ as_control <- function(control) {
     return(control)
   }
   if (inherits(control, "merControl")) {
-    abort("control", paste0(
-      "`control` holds lme4's settings; mixedlm() takes those of ",
+    inform("control", paste0(
+      "`control` holds settings of lme4's optimisers and checks, which are passed over; mixedlm() has those of ",
       "mixedlm_control()."
     ), argument = "control")
+    return(mixedlm_control())
   }
   if (is.null(control)) {
     return(mixedlm_control())

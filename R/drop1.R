@@ -11,7 +11,7 @@
 #' @param scale not used; there for the generic.
 #' @param test (`character(1)`) `"none"`: AIC only. `"Chisq"`: likelihood ratio
 #'   tests. Both by ML; a REML fit is fitted again, with a message. `"F"`: F tests
-#'   within the fit as it is.
+#'   within the fit as it is; the default when `ddf` (other than lmerTest's `"lme4"`), `vcov` or `cluster` is given.
 #' @param k (`numeric(1)`) the penalty per parameter: 2 for AIC, `log(nobs(object))` for BIC.
 #' @param trace (`logical(1)`) lme4's argument; only `FALSE`, nothing is traced.
 #' @param ddf,vcov,cluster for `test = "F"`, as for [anova.mixedlm()].
@@ -35,7 +35,11 @@ drop1.mixedlm <- function(object, scope, scale = 0, test = c("none", "Chisq", "F
   if (...length()) {
     check_no_dots(substitute(list(...))[-1L], names(formals(drop1.mixedlm)))
   }
-  test <- choose_one(test, c("none", "Chisq", "F"), "test")
+  chosen <- (!missing(ddf) && !identical(ddf, "lme4")) || !missing(vcov) || !missing(cluster)
+  test <- if (missing(test) && chosen) "F" else choose_one(test, c("none", "Chisq", "F"), "test")
+  if (chosen && test != "F") {
+    abort("argument", paste0("`ddf`, `vcov` and `cluster` are for test = \"F\"; found \"", test, "\"."), argument = "test")
+  }
   if (!is_number(k) || k < 0) {
     abort("argument", paste0("`k` must be a number that is not negative; found ", describe(k), "."), argument = "k")
   }

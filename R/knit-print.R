@@ -26,7 +26,7 @@ knit_print.summary.mixedlm <- function(x, digits = max(3L, getOption("digits") -
     parts <- c(
       knit_table(
         varcorr_table(VarCorr(fit), digits),
-        paste("Linear mixed model fit by", if (field(fit, "reml")) "REML" else "maximum likelihood"), text = 3L
+        trimws(sub(" .", ".", lme4_pieces$methTitle(x), fixed = TRUE)), text = 3L
       ),
       knit_table(number_cells(x$coefficients, digits), NULL),
       size_line(fit)
@@ -40,7 +40,7 @@ knit_print.summary.mixedlm <- function(x, digits = max(3L, getOption("digits") -
     )
   }
   notes <- if (x$style == "lme4" || x$compat != "statsmodels") {
-    c(aliased_line(fit), if (verdict(fit) != "optimum") verdict_line(fit))
+    c(one_paragraph(aliased_line(fit)), if (verdict(fit) != "optimum") one_paragraph(verdict_line(fit)))
   }
   knit_out(c(parts, notes))
 }
@@ -105,6 +105,9 @@ knit_table <- function(cells, title, header = TRUE, text = 1L) {
   align <- rep(c("l", "r"), c(text, ncol(cells) - text))
   c(title, paste(knitr::kable(cells, col.names = names, align = align, row.names = FALSE), collapse = "\n"))
 }
+
+# Lines that were wrapped for the console.
+one_paragraph <- function(lines) if (length(lines)) paste(trimws(lines), collapse = " ")
 
 knit_out <- function(parts) {
   knitr::asis_output(paste0("\n\n", paste(parts, collapse = "\n\n"), "\n\n"))

@@ -9,8 +9,8 @@
 #' @param ... not used.
 #' @return `logLik()`: class `logLik`, with `df` (fixed effects, free variance
 #'   parameters, residual variance) and `nobs`. `deviance()` and `REMLcrit()`: -2
-#'   log-likelihood. As in lme4, `deviance()` of a REML fit is an error unless `REML` says what is
-#'   meant. In lme4 `REMLcrit()` is no generic: with lme4 attached last, write `mixedlm::REMLcrit(fit)` or
+#'   log-likelihood. As in lme4, `deviance()` of a REML fit is its REML criterion, with a warning of class
+#'   `mixedlm_warning_deviance` unless `REML` says what is meant. In lme4 `REMLcrit()` is no generic: with lme4 attached last, write `mixedlm::REMLcrit(fit)` or
 #'   `deviance(fit, REML = TRUE)` on R before 4.3.
 #' @importFrom stats logLik
 #' @export
@@ -32,9 +32,9 @@ logLik.mixedlm <- function(object, REML = NULL, ...) {
 #' @export
 deviance.mixedlm <- function(object, REML = NULL, ...) {
   if (is.null(REML) && field(object, "reml")) {
-    abort("argument", paste0(
-      "A REML fit has no deviance. deviance(fit, REML = TRUE) is its criterion, ",
-      "deviance(fit, REML = FALSE) -2 log-likelihood at its estimates."
+    warn("deviance", paste0(
+      "A REML fit has no deviance; this is its REML criterion. REMLcrit(fit) or deviance(fit, REML = TRUE) says so, ",
+      "deviance(fit, REML = FALSE) is -2 log-likelihood at its estimates."
     ), argument = "REML")
   }
   criterion_as(object, likelihood_kind(REML, object))

@@ -12,7 +12,8 @@
 #'   every column of `data` that is not in the response, as in `lm()`; that
 #'   includes the grouping variables unless they are taken out (`. - g`).
 #' @param ... for the generic, arguments of the methods; for the methods,
-#'   nothing: an unknown argument is an error.
+#'   nothing: an unknown argument is an error. With a formula, lmer's `verbose` and
+#'   `devFunOnly = FALSE` are passed over.
 #' @return An object of class `mixedlm`, see [mixedlm-object].
 #'
 #' @section Random effects in statsmodels' words:
@@ -125,7 +126,8 @@ mixedlm <- function(formula, ...) {
 #' @param method (`character(1)`) `"newton"` (trust-region Newton with exact
 #'   derivatives), or, for comparison, `"bfgs"`, `"lbfgs"`, `"nelder-mead"`,
 #'   `"em"`.
-#' @param control settings made by [mixedlm_control()], or a list of them.
+#' @param control settings made by [mixedlm_control()], or a list of them. Those of `lme4::lmerControl()` are passed
+#'   over, with a message.
 #' @export
 mixedlm.formula <- function(formula, data = NULL, groups = NULL, re_formula = NULL,
                             vc_formula = NULL, REML = TRUE, weights, offset, subset,
@@ -133,9 +135,7 @@ mixedlm.formula <- function(formula, data = NULL, groups = NULL, re_formula = NU
                             fe_pen = NULL, cov_pen = NULL, method = "newton",
                             control = mixedlm_control(), ...) {
   call <- match.call()
-  if (...length()) {
-    check_no_dots(substitute(list(...))[-1L], names(formals(mixedlm.formula)))
-  }
+  check_lmer_dots(substitute(list(...))[-1L], parent.frame())
   penalty <- check_penalties(fe_pen, cov_pen, method)
   caller <- parent.frame()
   env <- environment(formula)
@@ -157,6 +157,23 @@ mixedlm.formula <- function(formula, data = NULL, groups = NULL, re_formula = NU
   design <- build_design(parsed, frame, contrasts)
   design <- set_parameters(design, start, free)
   fit_design(call, parsed, design, settings, start, free, penalty)
+}
+
+# lmer's arguments that mean nothing here are passed over, so that a call to
+# lmer() needs no other change than the name.
+check_lmer_dots <- function(dots, caller) {
+  dots <- as.list(dots)
+  if (length(dots) && !is.null(names(dots))) {
+    if ("devFunOnly" %in% names(dots) && !identical(eval(dots$devFunOnly, caller), FALSE)) {
+      abort("argument", paste0(
+        "mixedlm() has no `devFunOnly`: as.function(fit) is the criterion as a function of theta."
+      ), argument = "devFunOnly")
+    }
+    dots <- dots[!names(dots) %in% c("verbose", "devFunOnly")]
+  }
+  if (length(dots)) {
+    check_no_dots(dots, names(formals(mixedlm.formula)))
+  }
 }
 
 #' @rdname mixedlm

@@ -5,7 +5,7 @@
 #' A panel for each random effect of each grouping factor: the conditional modes of the levels, with intervals
 #' made of their conditional standard deviations where `ranef(fit, condVar = TRUE)` gave them.
 #'
-#' @param x,object (`ranef.mixedlm`) what [ranef.mixedlm()] returned.
+#' @param x,object (`ranef.mixedlm`) what [ranef.mixedlm()] returned; for `plot()` also what `coef()` of a fit returned.
 #' @param level (`numeric(1)`) of the intervals: mode plus and minus normal quantiles times the conditional standard
 #'   deviation, the parameters of the model taken as known.
 #' @param order (`character(1)`) of the levels: `"first"`: by the first effect of the factor, so that its panels line up;
@@ -41,6 +41,19 @@ plot.ranef.mixedlm <- function(x, level = 0.95, order = c("first", "each", "leve
     }
   }, mar = c(2.4, 2, 2.2, 0.8), mgp = c(2, 0.5, 0), oma = c(1.2, 0, 0, 0))
   invisible(shown[setdiff(names(shown), c("panel", "n"))])
+}
+
+#' @rdname plot.ranef.mixedlm
+#' @details
+#' `plot(coef(fit))` shows the coefficients of the groups, those that differ between them, in the same way, without
+#' intervals.
+#' @export
+plot.coef.mixedlm <- function(x, ...) {
+  varying <- lapply(unclass(x), function(table) {
+    table[vapply(table, function(v) any(v != v[1L]), NA)]
+  })
+  varying <- varying[lengths(varying) > 0L]
+  plot.ranef.mixedlm(structure(varying, class = "ranef.mixedlm"), ...)
 }
 
 # -> a row per effect and level that is drawn.

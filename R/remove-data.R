@@ -24,7 +24,7 @@
 #' @examples
 #' fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig")
 #' small <- remove_data(fit)
-#' object.size(small) / object.size(fit)
+#' as.numeric(object.size(small) / object.size(fit))
 #' small
 #' predict(small, data.frame(Time = 3, Pig = dietox$Pig[1]))
 remove_data <- function(fit, ...) {

@@ -60,3 +60,9 @@ print.summary.mixedlm_prcomplist <- function(x, ...) {
   print(unclass(x), ...)
   invisible(x)
 }
+
+#' @export
+print.mixedlm_prcomplist <- function(x, ...) {
+  print(unclass(x), ...)
+  invisible(x)
+}

@@ -61,9 +61,10 @@ start_factors <- function(start, design, roles) {
     return(factors_of_params(start, design, roles))
   }
   if (is.list(start) && !is.object(start)) {
-    if (!identical(names(start), "theta")) {
+    # getME(fit, c("theta", "fixef")): the fixed effects are profiled out and need none
+    if (!identical(setdiff(names(start), c("fixef", "beta")), "theta")) {
       abort("start", paste0(
-        "`start` given as a list must have the one element `theta`; it has ",
+        "`start` given as a list must have the element `theta`; it has ",
         if (is.null(names(start))) "none with a name" else quote_names(names(start)), "."
       ), argument = "start")
     }

@@ -135,7 +135,9 @@ lme4_pieces <- list(
   logLik = function(x) logLik(x$fit),
   ngrps = function(x) ngrps(x$fit),
   sigma = function(x) sigma(x$fit),
-  vcov = function(x) if (x$covariance == "model") vcov(x$fit) else vcov(x$fit, type = x$covariance),
+  vcov = function(x) {
+    if (x$covariance == "model") vcov(x$fit) else vcov(x$fit, type = x$covariance, cluster = .subset2(x, "cluster"))
+  },
   varcor = function(x) VarCorr(x$fit),
   AICtab = function(x) {
     if (field(x$fit, "reml")) c(REML = field(x$fit, "criterion")) else information_table(x$fit)
@@ -166,3 +168,7 @@ lme4_pieces <- list(
   }
   .subset2(x, i)
 }
+
+# What lme4's summaries answer too.
+#' @export
+vcov.summary.mixedlm <- function(object, ...) object$vcov

@@ -17,7 +17,8 @@
 #'   standard errors of the variance rows leave out the uncertainty of the scale and
 #'   do not follow a change of the response's units; those of the fixed effects are from the
 #'   joint Hessian with the variances.
-#' @param style (`character(1)`) `"statsmodels"` or `"lme4"`.
+#' @param style (`character(1)`) `"statsmodels"` or `"lme4"`. The default is `"statsmodels"`, or what
+#'   `options(mixedlm.summary = "lme4")` says where neither `compat` nor a title or name for statsmodels' table is given.
 #' @param ddf (`character(1)`) for `style = "lme4"`, which it implies: degrees of freedom of the t
 #'   tests, see [mixedlm-ddf]. `"none"` is lme4's own table, without p-values. Where the
 #'   default, Satterthwaite's, is not defined for the fit, the table is that one too.
@@ -72,7 +73,15 @@ summary.mixedlm <- function(object, yname = NULL, xname_fe = NULL,
   check_optional_flag(correlation, "correlation")
   compat <- choose_one(compat, c("none", "statsmodels"), "compat")
   chosen <- c(ddf = !missing(ddf), vcov = !missing(vcov), cluster = !missing(cluster))
-  style <- if (missing(style) && any(chosen)) "lme4" else choose_one(style, c("statsmodels", "lme4"), "style")
+  style <- if (!missing(style)) {
+    choose_one(style, c("statsmodels", "lme4"), "style")
+  } else if (any(chosen)) {
+    "lme4"
+  } else if (compat == "none" && missing(title) && missing(yname)) {
+    choose_one(getOption("mixedlm.summary", "statsmodels"), c("statsmodels", "lme4"), "options(mixedlm.summary = )")
+  } else {
+    "statsmodels"
+  }
   if (style == "statsmodels" && any(chosen)) {
     name <- names(chosen)[chosen][1L]
     abort("argument", paste0("`", name, "` is for style = \"lme4\"; statsmodels' table has z tests."),
@@ -107,7 +116,7 @@ summary.mixedlm <- function(object, yname = NULL, xname_fe = NULL,
     header = summary_header(object, yname),
     title = check_title(title), alpha = alpha, compat = compat, style = style,
     ddf = basis$method %||% "normal", covariance = basis$type %||% "model",
-    correlation = correlation, fit = object
+    correlation = correlation, cluster = cluster, fit = object
   ), class = "summary.mixedlm")
 }
 

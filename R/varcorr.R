@@ -5,7 +5,7 @@
 #' @param x (`mixedlm`) a fit; for the methods, what `VarCorr()` returned.
 #' @param sigma (`numeric(1)`) the residual standard deviation, which the relative covariances are multiplied by, as
 #'   in lme4; default [sigma()] of the fit. `sigma = 1` gives the relative ones.
-#' @param comp (`character`) what is printed: `"Std.Dev."`, `"Variance"` or both.
+#' @param comp (`character`) what is printed: `"Std.Dev."`, `"Variance"` or both; they may be abbreviated, as in `"Var"`.
 #' @param corr (`logical(1)`) whether correlations are printed.
 #' @param formatter (`function`) formats the numbers, given them and `digits`.
 #' @param digits (`integer(1)`) significant digits.
@@ -105,11 +105,13 @@ as.data.frame.VarCorr.mixedlm <- function(x, row.names = NULL, optional = FALSE,
 # `show` picks among "Variance" and "Std.Dev.".
 varcorr_lines <- function(x, digits, show = "Std.Dev.", corr = TRUE, formatter = format) {
   known <- c("Variance", "Std.Dev.")
-  if (!is.character(show) || !length(show) || !all(show %in% known)) {
+  matched <- if (is.character(show)) known[pmatch(show, known)]
+  if (!length(matched) || anyNA(matched)) {
     abort("argument", paste0(
       "The components to show must be \"Variance\", \"Std.Dev.\" or both; found ", describe(show), "."
     ), argument = "comp")
   }
+  show <- matched
   groups <- unlist(lapply(names(x), function(g) c(g, rep("", nrow(x[[g]]) - 1L))))
   names <- unlist(lapply(x, rownames))
   sd <- unlist(lapply(x, attr, "stddev"))

@@ -114,7 +114,8 @@ check_sigm <- function(sigm, which, type) {
 # `use.hessian`, is passed over.
 check_vcov_dots <- function(dots) {
   dots <- as.list(dots)
-  dots <- dots[!(names(dots) %||% rep("", length(dots))) %in% c("complete", "correlation", "use.hessian")]
+  known <- c("complete", "correlation", "use.hessian")
+  dots <- dots[!pmatch(names(dots) %||% rep("", length(dots)), known, nomatch = 0L, duplicates.ok = TRUE)]
   if (length(dots)) {
     check_no_dots(dots, setdiff(names(formals(vcov.mixedlm)), "..."))
   }

@@ -14,7 +14,8 @@ test_that("either likelihood can be asked for, as in lme4", {
 
 test_that("deviance of a REML fit must say which", {
   fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig")
-  expect_error(deviance(fit), class = "mixedlm_error_argument")
+  expect_warning(value <- deviance(fit), class = "mixedlm_warning_deviance")
+  expect_identical(value, fit$criterion)
   expect_equal(deviance(fit, REML = TRUE), fit$criterion)
   expect_equal(REMLcrit(fit), fit$criterion)
   expect_gt(deviance(fit, REML = FALSE), deviance(update(fit, REML = FALSE)))

@@ -69,7 +69,7 @@ test_that("ggplot2 draws them too", {
 
 test_that("wrong arguments of pictures are told", {
   p <- profile(mixedlm(Weight ~ Time, dietox, groups = "Pig"), which = ".sigma")
-  expect_error(plot(p, "zet"), class = "mixedlm_error_argument")
+  expect_error(plot(p, "zeda"), class = "mixedlm_error_argument")
   expect_error(plot(p, levels = 95), class = "mixedlm_error_argument")
   expect_error(plot(p, which = "Time"), class = "mixedlm_error_argument")
   expect_error(plot(p, "pairs"), class = "mixedlm_error_argument")
