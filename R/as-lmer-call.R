@@ -12,8 +12,6 @@ call_from_data <- function(fit, caller) {
   for (name in intersect(c("subset", "weights", "na.action", "offset", "contrasts"), names(given))) {
     call[[name]] <- given[[name]]
   }
-  others <- intersect(c("subset", "weights", "na.action", "offset", "contrasts"), names(given))
-  call[others] <- as.list(given)[others]
   environment(call$formula) <- visible_from(call, environment(formula), caller)
   finish_call(call)
 }
