@@ -4,7 +4,7 @@ test_that("residuals and fitted values add up, with weights and offset", {
   expect_equal(unname(fitted(fit) + residuals(fit)), d$Weight)
   expect_equal(residuals(fit, "pearson"), residuals(fit) * sqrt(d$w))
   expect_equal(residuals(fit, scaled = TRUE), residuals(fit) / sigma(fit))
-  expect_error(residuals(fit, "student"), class = "mixedlm_error_argument")
+  expect_error(residuals(fit, "studentised"), class = "mixedlm_error_argument")
   skip_if_not_installed("lme4")
   theirs <- lme4::lmer(Weight ~ Time + (1 | Pig), d, weights = w, offset = o)
   expect_equal(residuals(fit, "pearson", TRUE), residuals(theirs, "pearson", TRUE), tolerance = 1e-4)

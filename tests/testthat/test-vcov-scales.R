@@ -117,7 +117,7 @@ test_that("what lies on the boundary has no standard error on any scale", {
 
 test_that("the scale is one of three", {
   fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig")
-  expect_error(vcov(fit, "varcomp", scale = "sd"), class = "mixedlm_error_argument")
+  expect_error(vcov(fit, "varcomp", scale = "sds"), class = "mixedlm_error_argument")
 })
 
 test_that("logarithms have the same standard errors in all units of the response", {
