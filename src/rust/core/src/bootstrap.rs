@@ -194,20 +194,36 @@ pub fn bootstrap(
     )?;
     let maker = Maker::new(design, request)?;
     let (options, threads) = share(design, options, stop)?;
+    repeat(request.count, threads, stop, observer, |i, alone| {
+        replicate(design, &options, maker.data(design.n(), request, i)?, alone)
+    })
+}
+
+/// `one` for 0, ..., count - 1, in batches on several threads; each piece of work is given a thread of its own, and the
+/// observer hears of each.
+///
+/// # Errors
+/// [`Error::Interrupted`], or what `one` says.
+pub(crate) fn repeat<T: Send>(
+    count: usize,
+    threads: usize,
+    stop: &AtomicBool,
+    observer: Option<Observer<'_>>,
+    one: impl Fn(usize, &Workers<'_>) -> Result<T> + Sync,
+) -> Result<Vec<T>> {
     let workers = Workers::new(threads, stop)?;
-    let size = (request.count / (8 * threads)).clamp(1, BATCH);
-    let batches: Vec<std::ops::Range<usize>> = (0..request.count)
+    let size = (count / (8 * threads)).clamp(1, BATCH);
+    let batches: Vec<std::ops::Range<usize>> = (0..count)
         .step_by(size)
-        .map(|from| from..(from + size).min(request.count))
+        .map(|from| from..(from + size).min(count))
         .collect();
     let done = AtomicUsize::new(0);
-    let run = |batch: std::ops::Range<usize>| -> Result<Vec<Replicate>> {
+    let run = |batch: std::ops::Range<usize>| -> Result<Vec<T>> {
         let alone = Workers::new(1, stop)?;
-        let mut replicates = Vec::with_capacity(batch.len());
+        let mut all = Vec::with_capacity(batch.len());
         for i in batch {
             alone.check()?;
-            let data = maker.data(design.n(), request, i)?;
-            replicates.push(replicate(design, &options, data, &alone)?);
+            all.push(one(i, &alone)?);
             let evaluations = done.fetch_add(1, Ordering::Relaxed) + 1;
             if let Some(observer) = observer {
                 observer(Progress {
@@ -216,7 +232,7 @@ pub fn bootstrap(
                 });
             }
         }
-        Ok(replicates)
+        Ok(all)
     };
     let batches = workers.map(batches, run)?;
     Ok(batches.into_iter().flatten().collect())

@@ -10,9 +10,9 @@
 mod groups;
 mod rows;
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::AtomicBool;
 
-use crate::bootstrap::{share, LOOKS};
+use crate::bootstrap::{repeat, share, LOOKS};
 use crate::design::Design;
 use crate::engine::{choose, Engine};
 use crate::error::{Error, Result};
@@ -21,7 +21,7 @@ use crate::fit::{search, start_lambda, Options, Retry};
 use crate::linalg::{matmul, symmetric_eigen, transpose};
 use crate::memory::{amount, refuse};
 use crate::newton::trust_region_step;
-use crate::objective::{Objective, Observer, Progress};
+use crate::objective::{Objective, Observer};
 use crate::parallel::Workers;
 use crate::params::Coordinates;
 use crate::resample::{Drawn, Sample};
@@ -86,9 +86,6 @@ pub struct Deleted {
     pub outcome: std::result::Result<Option<Verdict>, Error>,
 }
 
-/// The most clusters that a thread takes at a time.
-const BATCH: usize = 16;
-
 /// The estimates without each cluster in turn; `options.start` are those of theta with all rows.
 ///
 /// # Errors
@@ -112,34 +109,13 @@ pub fn deletion(
         apart => apart,
     };
     let (options, threads) = share(design, options, stop)?;
-    let size = (request.count / (8 * threads)).clamp(1, BATCH);
-    let batches: Vec<std::ops::Range<usize>> = (0..request.count)
-        .step_by(size)
-        .map(|from| from..(from + size).min(request.count))
-        .collect();
-    let done = AtomicUsize::new(0);
-    let workers = Workers::new(threads, stop)?;
-    let run = |batch: std::ops::Range<usize>| -> Result<Vec<Deleted>> {
-        let alone = Workers::new(1, stop)?;
-        let mut all = Vec::with_capacity(batch.len());
-        for i in batch {
-            alone.check()?;
-            let found = match &apart {
-                Some(apart) => apart.without(design, &options, i, request.method, &alone),
-                None => without_rows(design, &options, request, i, &alone),
-            };
-            all.push(settled(design, found)?);
-            let evaluations = done.fetch_add(1, Ordering::Relaxed) + 1;
-            if let Some(observer) = observer {
-                observer(Progress {
-                    evaluations,
-                    best: f64::NAN,
-                });
-            }
-        }
-        Ok(all)
-    };
-    Ok(workers.map(batches, run)?.into_iter().flatten().collect())
+    repeat(request.count, threads, stop, observer, |i, alone| {
+        let found = match &apart {
+            Some(apart) => apart.without(design, &options, i, request.method, alone),
+            None => without_rows(design, &options, request, i, alone),
+        };
+        settled(design, found)
+    })
 }
 
 fn check_request(design: &Design<'_>, options: &Options, request: &Request<'_>) -> Result<()> {
