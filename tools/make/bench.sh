@@ -4,7 +4,7 @@
 sh tools/make/setup.sh demo || exit 1
 sh tools/make/install.sh || exit 1
 . tools/make/common.sh
-for script in small large rows growth inference coverage peers; do
+for script in small large rows growth inference coverage predict predict-coverage influence peers; do
   say "running bench/$script.R"
   Rscript "bench/$script.R" || exit 1
 done
