@@ -4,7 +4,7 @@
 SHELL = /bin/sh
 TASKS = tools/make
 
-.PHONY: help demo test bench dist install wrappers document authors clean
+.PHONY: help demo test bench dist install wrappers document map authors clean
 
 help:
 	@echo "make demo       install what is missing, install the package, run the models of the README"
@@ -14,6 +14,7 @@ help:
 	@echo "make dist       build dist/mixedlm_<version>.tar.gz with all crates inside"
 	@echo "make wrappers   write R/extendr-wrappers.R from the Rust crate"
 	@echo "make document   write man/ and NAMESPACE from the comments in R/"
+	@echo "make map        write the purposes of the files into ARCHITECTURE.md"
 	@echo "make authors    write inst/AUTHORS from the crates"
 	@echo "make clean      remove everything that was built"
 
@@ -37,6 +38,9 @@ wrappers:
 
 document:
 	@Rscript --vanilla $(TASKS)/document.R
+
+map:
+	@Rscript --vanilla $(TASKS)/map.R write
 
 authors:
 	@sh $(TASKS)/authors.sh

@@ -98,6 +98,13 @@ check_definitions() {
   }
 }
 
+# --- texts ------------------------------------------------------------------------
+say "texts: does ARCHITECTURE.md name every file, and what each says of itself?"
+Rscript --vanilla tools/make/map.R check || {
+  echo "   run 'make map', and put new files in their place" >&2
+  fail "ARCHITECTURE.md"
+}
+
 if unchanged check "$check_inputs"; then
   say "R: nothing has changed since R CMD check passed"
 else
