@@ -73,6 +73,11 @@ check_wrappers() {
   }
 }
 
+check_readme() {
+  say "R: does the README's code print what it shows?"
+  R_LIBS=$check${R_LIBS:+:$R_LIBS} run_logged "$work/readme.log" Rscript --vanilla tools/make/check-readme.R
+}
+
 check_documents() {
   note=$(sed -n 's/^RoxygenNote: *//p' DESCRIPTION)
   have=$(Rscript --vanilla -e 'cat(as.character(packageVersion("roxygen2")))')
@@ -113,6 +118,7 @@ else
   run_check || fail "R CMD check"
   if [ -f "$check/mixedlm/libs/mixedlm.so" ]; then
     check_wrappers || fail wrappers
+    check_readme || fail README
   fi
   check_documents || fail "help pages"
   if [ "$failures" = "$before" ]; then
