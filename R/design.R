@@ -185,7 +185,7 @@ response_vector <- function(frame) {
   if (is.data.frame(y) || !is.null(dim(y)) && length(dim(y)) > 1L) {
     abort("response", paste0(
       "The response ", quote_names(name), " must be one numeric variable, not ",
-      describe(y), "."
+      describe(y), ".", several_columns_hint
     ), argument = "formula")
   }
   if (!(is.numeric(y) || is.logical(y)) || is.factor(y)) {

@@ -155,6 +155,7 @@ mixedlm.formula <- function(formula, data = NULL, groups = NULL, re_formula = NU
   parsed <- parse_formula(formula, groups, re_formula, vc_formula, data)
   frame <- model_frame(parsed, data, values, if (!missing(na.action)) na.action)
   design <- build_design(parsed, frame, contrasts)
+  design$occasions <- occasion_columns(parsed$response, data)
   design <- set_parameters(design, start, free)
   fit_design(call, parsed, design, settings, start, free, penalty)
 }

@@ -308,7 +308,8 @@ frame_error <- function(e, parsed, data, na.action) {
     if (!name %in% columns && !is_variable(name, data, env)) {
       abort("data", paste0(
         "The variable ", quote_names(name), " is neither in `data` nor where ",
-        "`formula` was written.", suggest(name, columns)
+        "`formula` was written.", suggest(name, columns),
+        missing_variable_hint(name, parsed, data)
       ), argument = "data", variable = name)
     }
   }
@@ -321,7 +322,8 @@ frame_error <- function(e, parsed, data, na.action) {
   abort("data", paste0(
     "The model frame cannot be made from `formula` and `data`: ",
     conditionMessage(e), ".",
-    if ("C" %in% all.names(parsed$variables)) " What C(x) is in Python is factor(x) in R."
+    if ("C" %in% all.names(parsed$variables)) " What C(x) is in Python is factor(x) in R.",
+    missing_variable_hint(setdiff(all.vars(parsed$response), columns)[1L], parsed, data)
   ), argument = "data")
 }
 
