@@ -4,7 +4,7 @@
 SHELL = /bin/sh
 TASKS = tools/make
 
-.PHONY: help demo test bench dist install wrappers document authors clean
+.PHONY: help demo test bench dist install wrappers document authors clean site
 
 help:
 	@echo "make demo       install what is missing, install the package, run the models of the README"
@@ -15,6 +15,7 @@ help:
 	@echo "make wrappers   write R/extendr-wrappers.R from the Rust crate"
 	@echo "make document   write man/ and NAMESPACE from the comments in R/"
 	@echo "make authors    write inst/AUTHORS from the crates"
+	@echo "make site       make a web site of the manual in dist/site (needs pkgdown)"
 	@echo "make clean      remove everything that was built"
 
 demo:
@@ -40,6 +41,9 @@ document:
 
 authors:
 	@sh $(TASKS)/authors.sh
+
+site:
+	@sh $(TASKS)/site.sh
 
 clean:
 	rm -rf .make dist src/rust/target src/rust/vendor
