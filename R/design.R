@@ -303,8 +303,8 @@ check_design <- function(design) {
   n <- nrow(x)
   if (n <= ncol(x) && n <= qr(x)$rank) {
     abort("rows", sprintf(
-      "There are %d rows for %d fixed effects in `formula`; more rows are needed than fixed effects.",
-      n, ncol(x)
+      "There %s %d row%s for %d fixed effects in `formula`; more rows are needed than fixed effects.",
+      if (n == 1L) "is" else "are", n, if (n == 1L) "" else "s", ncol(x)
     ), argument = "data")
   }
   check_weight_range(design$weights, ncol(x))

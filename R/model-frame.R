@@ -7,7 +7,7 @@
 model_frame <- function(parsed, data, values = list(), na.action = NULL) {
   variables <- parsed$variables
   n <- if (is.data.frame(data)) nrow(data) else NA_integer_
-  values$subset <- check_subset(values$subset, n)
+  values$subset <- check_subset(values$subset, n, if (is.data.frame(data)) row.names(data))
   check_length(values$weights, "weights", n)
   check_length(values$offset, "offset", n)
   check_length(values$groups, "groups", n)
@@ -213,13 +213,14 @@ check_length <- function(value, argument, n) {
   }
   if (!is.na(n) && NROW(value) != n) {
     abort(argument, sprintf(
-      "`%s` must have one value for each of the %d rows of `data`, not %d.",
-      argument, n, NROW(value)
+      "`%s` must have one value for each of the %d rows of `data`, not %d.%s",
+      argument, n, NROW(value),
+      if (is_string(value) && argument != "groups") " The name of a column goes without quotes." else ""
     ), argument = argument)
   }
 }
 
-check_subset <- function(subset, n) {
+check_subset <- function(subset, n, row_names = NULL) {
   if (is.null(subset)) {
     return(NULL)
   }
@@ -228,6 +229,15 @@ check_subset <- function(subset, n) {
       "`subset` must be a logical vector or the numbers of rows, not ",
       describe(subset), "."
     ), argument = "subset")
+  }
+  if (is.character(subset)) {
+    unknown <- setdiff(subset, row_names)
+    if (!is.null(row_names) && length(unknown)) {
+      abort("subset", paste0(
+        "`subset` names rows that `data` does not have: ", quote_names(unknown), "."
+      ), argument = "subset")
+    }
+    return(subset)
   }
   if (is.logical(subset)) {
     if (!is.na(n) && length(subset) != n) {

@@ -28,6 +28,14 @@
 #' a large coefficient, and one with a small coefficient and large random effects. The search tries several
 #' starts; so may you, with `start`.
 #'
+#' @examples
+#' few <- subset(dietox, as.integer(factor(Pig)) %% 12 == 0)
+#' fit <- mixedlm(Weight ~ Time + (Time | Pig), few, cov_pen = pen_wishart())
+#' fit
+#' fit$penalty$value
+#' logLik(fit)
+#' sqrt(diag(vcov(fit)))
+#' tryCatch(anova(fit, ddf = "Satterthwaite"), mixedlm_error_penalty = conditionMessage)
 #' @name mixedlm-penalised
 #' @seealso [mixedlm-penalties]
 NULL

@@ -42,6 +42,7 @@
 #' @section Errors: `mixedlm_error_argument` for arguments that cannot be used, `mixedlm_error_package` where lattice is
 #'   needed and is not installed.
 #' @export
+#' @seealso [plot.ranef.mixedlm()], [plot_trajectories()], [qq_data()], [plot.influence.mixedlm()]
 #' @examples
 #' fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig", re_formula = ~ Time)
 #' plot(fit)

@@ -27,6 +27,7 @@
 #' @section Errors: `mixedlm_error_argument` when `x`, `group`, `n` or `level` cannot be used;
 #'   `mixedlm_error_data` when a variable of the model is found no more.
 #' @export
+#' @seealso [predict.mixedlm()], which makes the lines
 #' @examples
 #' fit <- mixedlm(Weight ~ Time + (Time | Pig), dietox)
 #' plot_trajectories(fit, n = 9)

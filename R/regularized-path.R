@@ -33,6 +33,7 @@
 #'   level) know it; their `alpha` is one of the path's values, `"min"`, or `"1se"`.
 #' @section Errors: `mixedlm_error_penalty`.
 #' @export
+#' @seealso [fit_regularized()]
 #' @examples
 #' fit <- mixedlm(Weight ~ Time * Cu + Evit, dietox, groups = "Pig", REML = FALSE)
 #' path <- regularization_path(fit, n_alpha = 20, folds = 5, seed = 1)

@@ -14,6 +14,7 @@
 #' @section Errors: `mixedlm_error_argument` for names, lists or matrices of other types or sizes; that the
 #'   matrices suit the groups is checked by [mixedlm()].
 #' @export
+#' @seealso [mixedlm()], argument `exog_vc`
 #' @examples
 #' d <- dietox[dietox$Time %in% 1:6, ]
 #' groups <- split(d, as.character(d$Pig))
