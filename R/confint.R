@@ -48,8 +48,8 @@
 #' @importFrom stats confint
 #' @export
 #' @section Errors:
-#' `mixedlm_error_argument` for arguments that cannot be used, parameters that do not exist or are held;
-#' `mixedlm_error_bootstrap` where `method = "boot"` is not defined; `mixedlm_error_penalty` for penalised fits.
+#' `mixedlm_error_argument` for arguments that cannot be used, and parameters that do not exist;
+#' `mixedlm_error_profile` for a profile of one that `free` holds; `mixedlm_error_bootstrap` where `method = "boot"` is not defined; `mixedlm_error_penalty` for penalised fits.
 #' @references
 #' Bates D, Maechler M, Bolker B, Walker S (2015). Fitting linear mixed-effects models using lme4. *Journal of Statistical
 #' Software* **67**(1), 1-48, sec. 5.1.

@@ -15,7 +15,7 @@
 #' | covariance of the fixed effects | given the variances, as always | `NA` |
 #' | standard errors of variances | from the curvature of the penalised criterion (of a posterior mode) | `NA` |
 #' | `ranef()` with conditional variances, fitted values, residuals | yes | yes |
-#' | z tests, residual degrees of freedom, robust covariances, [prediction_se()], leverages, [influence()][influence.mixedlm()] with `method = "fixed"` | yes | error (`NA` in `augment()`) |
+#' | z tests, residual degrees of freedom, robust covariances, [prediction_se()], leverages, standardised residuals and their pictures, [influence()][influence.mixedlm()] with `method = "fixed"` | yes | error (`NA` in `augment()` and the limits of `predict()`; `plot()` leaves the picture out by default) |
 #' | Satterthwaite, Kenward-Roger, profiles, bootstrap, comparisons of likelihoods, `drop1()`, `ranova()`, refits, other influence of rows | error | error |
 #'
 #' The errors are of class `mixedlm_error_penalty`. [update()] keeps the penalties, which are arguments of the call.

@@ -62,7 +62,7 @@ plot.mixedlm <- function(x, form = NULL, which = c("residuals", "qq", "scale-loc
     }
     return(lattice_plot(x, form, id, idLabels, abline, grid, ...))
   }
-  which <- choose_pictures(which)
+  which <- if (missing(which)) default_pictures(x) else choose_pictures(which)
   if (identical(which, "ranef")) {
     return(plot(ranef(x, condVar = TRUE), ...))
   }
@@ -86,6 +86,11 @@ are_lattice <- function(dots) {
     "jitter.y", "col.line", "data", "subset"
   )
   length(dots) > 0L && !is.null(names(dots)) && all(names(dots) %in% known)
+}
+
+# Residuals cannot be standardised under a penalty on the fixed effects.
+default_pictures <- function(fit) {
+  setdiff(panel_kinds[1:4], if (penalises_fixed(fit)) "qq")
 }
 
 choose_pictures <- function(which) {

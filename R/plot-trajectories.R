@@ -48,6 +48,7 @@ trajectory_data <- function(fit, x, group, n, level, interval, coverage) {
   if (!inherits(fit, "mixedlm")) {
     abort("object", paste0("`fit` must be a fit of mixedlm(), not ", describe(fit), "."), argument = "fit")
   }
+  check_rows_kept(fit)
   level <- choose_several(level, c("group", "population"), "level")
   interval <- choose_one(interval, c("none", "confidence"), "interval")
   check_coverage(coverage)

@@ -127,7 +127,7 @@ fit_regularized.default <- function(object, ...) {
 #'   argument of its call too, with standard error zero.
 #' @export
 #' @section Errors:
-#' `mixedlm_error_penalty` for a fit that has nothing to select from.
+#' `mixedlm_error_object` for what is not a fit of [fit_regularized()].
 #' @seealso [fit_regularized()]
 #' @examples
 #' fit <- mixedlm(Weight ~ Time * Cu + Evit, dietox, groups = "Pig")

@@ -57,3 +57,18 @@ test_that("arguments of other packages' functions are told in this package's wor
   )
   expect_identical(nobs(mixedlm(Weight ~ Time, dietox, groups = "Pig", subset = as.character(1:90))), 90L)
 })
+
+test_that("the pictures of a fit with penalised fixed effects are those that exist", {
+  fit <- fit_regularized(mixedlm(Weight ~ Time, dietox, groups = "Pig"), alpha = c(Time = 5))
+  grDevices::pdf(NULL)
+  on.exit(grDevices::dev.off())
+  expect_identical(nlevels(plot(fit)$panel), 3L)
+  expect_error(plot(fit, which = "qq"), class = "mixedlm_error_penalty")
+  skip_if_not_installed("ggplot2")
+  expect_s3_class(ggplot2::autoplot(fit), "ggplot")
+})
+
+test_that("trajectories of a fit without its data are refused for that reason", {
+  fit <- remove_data(mixedlm(Weight ~ Time, dietox, groups = "Pig"))
+  expect_error(plot_trajectories(fit), class = "mixedlm_error_removed")
+})
