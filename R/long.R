@@ -52,7 +52,7 @@
 #' to_long(wide, "weight", time = "week")
 #' to_long(wide, 3:5, "kg", times = as.Date("2024-03-01") + c(0, 21, 49), drop_na = TRUE)
 #'
-#' # a trial of Box, two variables at a time; the rows are numbered
+#' # two variables at a time; the rows are numbered as subjects
 #' trial <- data.frame(y1 = c(5, 7), y2 = c(6, 8), x1 = c(0, 0), x2 = c(1, 1))
 #' to_long(trial, list(response = "y", dose = "x"), id = "subject")
 #'
