@@ -63,6 +63,9 @@
 #' mixedlm(circumference ~ age, long, groups = "Tree")
 to_long <- function(data, columns, values = NULL, time = "Time", times = NULL,
                     id = NULL, drop_na = FALSE) {
+  if (missing(data)) {
+    abort("argument", "`data` is missing: which data frame is to be made long?", argument = "data")
+  }
   check_wide_data(data)
   if (missing(columns)) {
     abort("argument", paste0(
@@ -134,7 +137,7 @@ check_new_names <- function(new, kept) {
   if (length(taken)) {
     abort("argument", paste0(
       "The new column ", quote_names(taken[1L]), " would be the second of that ",
-      "name. Choose another one by `time`, `values` or the names of `columns`."
+      "name. Choose another one by `time`, `values`, `id` or the names of `columns`."
     ), argument = "time")
   }
 }

@@ -43,7 +43,7 @@
 regularization_path <- function(object, ...) UseMethod("regularization_path")
 
 #' @export
-regularization_path.default <- function(object, ...) fit_regularized.default(object)
+regularization_path.default <- function(object, ...) check_is_fit(object, "object")
 
 #' @rdname regularization_path
 #' @export

@@ -49,7 +49,7 @@ vc_spec <- function(names, colnames = NULL, mats) {
 check_spec_list <- function(value, argument, size) {
   if (!is.list(value) || is.data.frame(value) || length(value) != size || !all(vapply(value, is.list, NA))) {
     abort("argument", paste0(
-      "`", argument, "` must be a list with one list for each of the ", size, " components, not ",
+      "`", argument, "` must be a list with one list for each component (", size, "), not ",
       describe(value), "."
     ), argument = argument)
   }

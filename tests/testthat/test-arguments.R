@@ -72,3 +72,7 @@ test_that("trajectories of a fit without its data are refused for that reason", 
   fit <- remove_data(mixedlm(Weight ~ Time, dietox, groups = "Pig"))
   expect_error(plot_trajectories(fit), class = "mixedlm_error_removed")
 })
+
+test_that("a path of a formula asks for a fit", {
+  expect_error(regularization_path(Weight ~ Time), "must be a fit of mixedlm\\(\\)", class = "mixedlm_error_object")
+})

@@ -130,6 +130,7 @@ test_that("what cannot be made long is told", {
   data(as.matrix(d), "weight", text = "`data` must be a data frame")
   data(stats::setNames(d, rep("a", 5L)), "a", text = "several columns called `a`")
   argument(d, text = "`columns` is missing")
+  argument(columns = "weight", text = "`data` is missing")
   data(d, "wieght", text = "\"wieght\"")
   data(d, "(", text = "none matches it as a regular")
   data(d, c("weight.1", "weight.2"), text = "`weight.2`, which `data` does not have. Did you mean `weight.1`")
