@@ -15,6 +15,13 @@ site <- normalizePath(args[2])
 package <- pkgdown::as_pkgdown(copy, override = list(destination = site))
 pkgdown::init_site(package)
 pkgdown::build_home(package, preview = FALSE)
-pkgdown::build_reference(package, lazy = FALSE, preview = FALSE)
+pkgdown::build_reference(package, lazy = FALSE, preview = FALSE, devel = FALSE)
 pkgdown::build_articles(package, lazy = FALSE, preview = FALSE)
 pkgdown::build_news(package, preview = FALSE)
+
+# pkgdown writes the errors of examples into their pages and goes on
+pages <- list.files(file.path(site, "reference"), "[.]html$", full.names = TRUE)
+failed <- vapply(pages, function(page) any(grepl("class=\"r-err", readLines(page, warn = FALSE), fixed = TRUE)), NA)
+if (any(failed)) {
+  stop("examples fail on the pages ", paste(basename(pages[failed]), collapse = ", "))
+}
