@@ -5,6 +5,7 @@ SHELL = /bin/sh
 TASKS = tools/make
 
 .PHONY: help demo test bench dist install wrappers document map authors clean
+.PHONY: help demo test bench dist install wrappers document authors clean site
 
 help:
 	@echo "make demo       install what is missing, install the package, run the models of the README"
@@ -16,6 +17,7 @@ help:
 	@echo "make document   write man/ and NAMESPACE from the comments in R/"
 	@echo "make map        write the purposes of the files into ARCHITECTURE.md"
 	@echo "make authors    write inst/AUTHORS from the crates"
+	@echo "make site       make a web site of the manual in dist/site (needs pkgdown)"
 	@echo "make clean      remove everything that was built"
 
 demo:
@@ -44,6 +46,9 @@ map:
 
 authors:
 	@sh $(TASKS)/authors.sh
+
+site:
+	@sh $(TASKS)/site.sh
 
 clean:
 	rm -rf .make dist src/rust/target src/rust/vendor

@@ -54,6 +54,11 @@
 #' @section Errors: `mixedlm_error_ddf` for a method that is not defined for the fit;
 #'   `mixedlm_error_comparison` for fits that cannot be compared. A refit by ML is told by a
 #'   message, `mixedlm_message_refit`.
+#' @references
+#' Kuznetsova A, Brockhoff PB, Christensen RHB (2017). lmerTest package: tests in linear mixed effects models. *Journal of
+#' Statistical Software* **82**(13), 1-26.
+#'
+#' SAS Institute (1978). *Tests of Hypotheses in Fixed-Effects Linear Models*. SAS Technical Report R-101.
 #' @seealso [drop1.mixedlm()], [linear_hypothesis()]
 #' @importFrom stats anova
 #' @export

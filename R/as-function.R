@@ -10,6 +10,9 @@
 #' @return A function of one argument, `theta` (`numeric`, as `getME(x, "theta")`: term by term in lme4's order, the lower
 #'   triangle column by column, relative to `sigma(x)`), that returns one number. It does not depend on the sign of a column.
 #' @section Errors: `mixedlm_error_penalty` for a penalised fit; the function that is returned raises `mixedlm_error_argument` for a vector of the wrong length or with values that are not finite.
+#' @references
+#' Bates D, Maechler M, Bolker B, Walker S (2015). Fitting linear mixed-effects models using lme4. *Journal of Statistical
+#' Software* **67**(1), 1-48, eqs. 34 (ML) and 41 (REML).
 #' @seealso [getME()]
 #' @export
 #' @examples

@@ -2,6 +2,9 @@
 
 #' Bootstrap confidence intervals
 #'
+#' Intervals of the statistics of a bootstrap, in their own units: fixed effects, standard deviations and correlations,
+#' or what `FUN` returned.
+#'
 #' @param object (`mixedlm_bootstrap`) what [bootstrap()] returned.
 #' @param parm (`character` or `integer`) which statistics; default all.
 #' @param level (`numeric(1)`) confidence level.
@@ -31,6 +34,7 @@
 #'
 #' Efron, B. (1987) Better bootstrap confidence intervals. *Journal of the American Statistical Association* 82, 171-185.
 #' @export
+#' @seealso [bootstrap()], [confint.mixedlm()]
 #' @examples
 #' fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig")
 #' b <- bootstrap(fit, nsim = 500, seed = 1)
@@ -133,6 +137,7 @@ limit_note <- function(limits, name, t, t0, type) {
 
 #' @export
 print.mixedlm_bootstrap_limits <- function(x, digits = max(3L, getOption("digits") - 3L), ...) {
+  check_digits(digits)
   words <- c(perc = "percentile", basic = "basic", norm = "normal", bca = "BCa")
   cat("Bootstrap intervals (", words[[attr(x, "type")]], ")\n", sep = "")
   print(unclass_limits(x), digits = digits, ...)

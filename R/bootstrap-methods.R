@@ -2,6 +2,7 @@
 
 #' @export
 print.mixedlm_bootstrap <- function(x, digits = max(3L, getOption("digits") - 3L), ...) {
+  check_digits(digits)
   words <- c(parametric = "Parametric", residual = "Residual", case = "Case")
   cat(words[[x$type]], " bootstrap of a mixed model, ", x$R, if (x$R == 1L) " replicate" else " replicates", ", seed ", x$seed, "\n\n", sep = "")
   table <- boot_table(x)
@@ -61,6 +62,7 @@ summary.mixedlm_bootstrap <- function(object, level = 0.95, ...) {
 
 #' @export
 print.summary.mixedlm_bootstrap <- function(x, digits = max(3L, getOption("digits") - 3L), ...) {
+  check_digits(digits)
   print(x$boot, digits = digits)
   cat("\nPercentile intervals:\n")
   print(x$table[, -(2:3), drop = FALSE], digits = digits)
@@ -107,6 +109,9 @@ vcov.mixedlm_bootstrap <- function(object, ...) {
 #' @param ... for `plot()`: passed on to [graphics::hist()]; for `autoplot()`: not used.
 #' @return `plot()`: `x`, invisibly. `autoplot()`: a ggplot.
 #' @export
+#' @section Errors:
+#' those of [confint.mixedlm_bootstrap()].
+#' @seealso [bootstrap()]
 #' @examples
 #' fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig")
 #' plot(bootstrap(fit, nsim = 500, seed = 1))

@@ -28,6 +28,7 @@
 #' @references Fox J, Monette G (1992). Generalized collinearity diagnostics. *Journal of the American Statistical
 #'   Association* **87**, 178-183.
 #' @name mixedlm-car
+#' @seealso [anova.mixedlm()], [linear_hypothesis()]
 #' @examplesIf requireNamespace("car", quietly = TRUE)
 #' fit <- mixedlm(Weight ~ Cu * Time + (Time | Pig), dietox)
 #' car::Anova(fit)

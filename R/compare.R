@@ -20,6 +20,7 @@
 #' @section Errors: those of [as_lmer()]; `mixedlm_error_lmer` when `lmer()` itself fails; `mixedlm_error_penalty` for penalised
 #'   fits, which have another optimum by design.
 #' @export
+#' @seealso [as_lmer()]
 #' @examplesIf requireNamespace("lme4", quietly = TRUE)
 #' fit <- mixedlm(Weight ~ Time + (Time | Pig), dietox)
 #' compare_lmer(fit)
@@ -168,6 +169,7 @@ comparison_sentence <- function(fit, table, theirs, said) {
 #' @param digits (`integer(1)`) significant digits.
 #' @export
 print.mixedlm_comparison <- function(x, digits = max(3L, getOption("digits") - 2L), ...) {
+  check_digits(digits)
   titles <- c(
     fixed = "Fixed effects", std_error = "Standard errors of the fixed effects",
     random = "Random effects (standard deviations, correlations)", sigma = "Residual", criterion = "Criterion"

@@ -49,6 +49,9 @@ nlme::getData
 #' - `getData()`: the data of the call, evaluated again; `NULL` when there was none.
 #'
 #' @name mixedlm-accessors
+#' @section Errors:
+#' `mixedlm_error_argument` for values that cannot be used; `mixedlm_error_removed` for what [remove_data()] took out.
+#' @seealso [summary.mixedlm()], [VarCorr.mixedlm()], [ranef.mixedlm()], [logLik.mixedlm()], [getME()]
 #' @examples
 #' fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig")
 #' fixef(fit)
@@ -56,6 +59,10 @@ nlme::getData
 #' ngrps(fit)
 #' formula(fit)
 #' isSingular(fit)
+#' head(coef(fit)$Pig, 3)
+#' dim(model.matrix(fit, "random"))
+#' c(isREML(fit), isLMM(fit), isGLMM(fit), isNLMM(fit))
+#' identical(getData(fit), dietox)
 NULL
 
 #' @rdname mixedlm-accessors

@@ -210,3 +210,12 @@ check_is_fit <- function(fit, argument = "fit") {
     ), argument = argument)
   }
 }
+
+# Significant digits, of print() methods.
+check_digits <- function(digits) {
+  if (!is_number(digits) || digits < 1 || digits > 22) {
+    abort("argument", paste0(
+      "`digits` must be a number from 1 to 22; found ", describe(digits), "."
+    ), argument = "digits")
+  }
+}

@@ -47,6 +47,13 @@
 #' @return A matrix with a lower and an upper limit per parameter.
 #' @importFrom stats confint
 #' @export
+#' @section Errors:
+#' `mixedlm_error_argument` for arguments that cannot be used, and parameters that do not exist;
+#' `mixedlm_error_profile` for a profile of one that `free` holds; `mixedlm_error_bootstrap` where `method = "boot"` is not defined; `mixedlm_error_penalty` for penalised fits.
+#' @references
+#' Bates D, Maechler M, Bolker B, Walker S (2015). Fitting linear mixed-effects models using lme4. *Journal of Statistical
+#' Software* **67**(1), 1-48, sec. 5.1.
+#' @seealso [profile.mixedlm()], [bootstrap()], [vcov.mixedlm()], [linear_hypothesis()] for t intervals of fixed effects.
 #' @examples
 #' fit <- mixedlm(Weight ~ Time + (Time | Pig), dietox)
 #' confint(fit)
@@ -166,6 +173,9 @@ confint.mixedlm_profiles <- function(object, parm, level = 0.95, quiet = FALSE, 
     check_no_dots(substitute(list(...))[-1L], names(formals(confint.mixedlm_profiles)))
   }
   check_level(level)
+  if (!is_flag(quiet)) {
+    abort("argument", paste0("`quiet` must be TRUE or FALSE; found ", describe(quiet), "."), argument = "quiet")
+  }
   chosen <- select_profiles(object, if (!missing(parm)) parm, "parm")
   cutoff <- stats::qnorm((1 + level) / 2)
   limits <- t(vapply(chosen, interval_of, c(0, 0), object = object, cutoff = cutoff))

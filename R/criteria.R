@@ -15,6 +15,8 @@
 #' @references
 #' Hurvich CM, Tsai C-L (1989). Regression and time series model selection in small samples.
 #' *Biometrika* **76**, 297-307.
+#' @section Errors:
+#' `mixedlm_error_argument` for what has no likelihood.
 #' @seealso [cAIC()] for the conditional criterion.
 #' @export
 #' @examples
@@ -114,6 +116,7 @@ tell_different_rows <- function(n) {
 #' Vaida F, Blanchard S (2005). Conditional Akaike information for mixed-effects models.
 #' *Biometrika* **92**, 351-370.
 #' @export
+#' @seealso [AICc()] and [stats::AIC()] for questions about new groups.
 #' @examples
 #' fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig")
 #' cAIC(fit)
@@ -199,6 +202,7 @@ vaida_blanchard_df <- function(fit, rho) {
 
 #' @export
 print.mixedlm_caic <- function(x, digits = max(3L, getOption("digits") - 2L), ...) {
+  check_digits(digits)
   cat("Conditional AIC (", sub("-", " and ", x$method), ")", if (x$boundary) ", fit on the boundary", "\n", sep = "")
   value <- c(
     cAIC = x$caic, `conditional logLik` = x$logLik, `effective df` = x$df, `trace of H` = x$rho

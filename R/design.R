@@ -185,7 +185,7 @@ response_vector <- function(frame) {
   if (is.data.frame(y) || !is.null(dim(y)) && length(dim(y)) > 1L) {
     abort("response", paste0(
       "The response ", quote_names(name), " must be one numeric variable, not ",
-      describe(y), "."
+      describe(y), ".", several_columns_hint
     ), argument = "formula")
   }
   if (!(is.numeric(y) || is.logical(y)) || is.factor(y)) {
@@ -303,8 +303,8 @@ check_design <- function(design) {
   n <- nrow(x)
   if (n <= ncol(x) && n <= qr(x)$rank) {
     abort("rows", sprintf(
-      "There are %d rows for %d fixed effects in `formula`; more rows are needed than fixed effects.",
-      n, ncol(x)
+      "There %s %d row%s for %d fixed effects in `formula`; more rows are needed than fixed effects.",
+      if (n == 1L) "is" else "are", n, if (n == 1L) "" else "s", ncol(x)
     ), argument = "data")
   }
   check_weight_range(design$weights, ncol(x))

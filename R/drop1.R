@@ -23,6 +23,7 @@
 #'   those that are estimated.
 #' @importFrom stats drop1
 #' @export
+#' @seealso [anova.mixedlm()] for tests of all terms, [ranova()] for random effects.
 #' @examples
 #' fit <- mixedlm(Weight ~ Cu * Time + Evit, dietox, groups = "Pig", REML = FALSE)
 #' drop1(fit, test = "Chisq")

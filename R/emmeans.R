@@ -16,6 +16,9 @@
 #'   [vcov.mixedlm()], as in `vcov. = "CR2"`, which brings its own degrees of freedom.
 #' @param ... given by emmeans.
 #' @return What emmeans expects: a data frame with attributes; a list with `X`, `bhat`, `nbasis`, `V`, `dffun`, `dfargs`, `misc`.
+#' @section Errors:
+#' `mixedlm_error_argument` and `mixedlm_error_ddf` for arguments that cannot be used.
+#' @seealso [linear_hypothesis()]
 #' @name mixedlm-emmeans
 #' @examplesIf requireNamespace("emmeans", quietly = TRUE)
 #' fit <- mixedlm(Weight ~ Cu * Time + (Time | Pig), dietox)

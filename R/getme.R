@@ -46,6 +46,7 @@
 #' Bates D, Maechler M, Bolker B, Walker S (2015). Fitting linear mixed-effects
 #' models using lme4. *Journal of Statistical Software* **67**(1), 1-48.
 #' @export
+#' @seealso [as.function.mixedlm()], [mixedlm-accessors]
 #' @examples
 #' fit <- mixedlm(Weight ~ Time + (Time | Pig), dietox)
 #' getME(fit, "theta")

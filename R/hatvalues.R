@@ -45,6 +45,7 @@
 #' Demidenko E, Stukel TA (2005). Influence analysis for linear mixed-effects models.
 #' *Statistics in Medicine* **24**, 893-909.
 #' @name hatvalues.mixedlm
+#' @seealso [residuals.mixedlm()], [influence.mixedlm()]
 #' @examples
 #' fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig", re_formula = ~ Time)
 #' head(hatvalues(fit))

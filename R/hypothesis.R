@@ -42,6 +42,7 @@
 #' @section Errors: `mixedlm_error_hypothesis` for a wrong number of columns, unknown
 #'   coefficients, strings that cannot be read, functions that are not estimable,
 #'   contradictory rows, a wrong `rhs`; `mixedlm_error_ddf`.
+#' @seealso [anova.mixedlm()] for terms, [mixedlm-emmeans] for marginal means, [mixedlm-ddf], [mixedlm-robust]
 #' @export
 #' @examples
 #' fit <- mixedlm(Weight ~ Cu * Time, dietox, groups = "Pig")
@@ -101,7 +102,7 @@ hypothesis_rows <- function(fit, L, rhs) {
   }
   if (is.character(L)) {
     parsed <- parse_hypotheses(L, hypothesis_names(fit))
-    if (parsed$has_rhs && !identical(as.double(rhs), 0)) {
+    if (parsed$has_rhs && !(is.numeric(rhs) && identical(as.double(rhs), 0))) {
       abort("hypothesis", paste0(
         "The right-hand side is given twice: in the strings of `L`, and as `rhs`."
       ), argument = "rhs")
@@ -274,6 +275,7 @@ sum_text <- function(values, names) {
 
 #' @export
 print.mixedlm_hypothesis <- function(x, digits = max(3L, getOption("digits") - 3L), ...) {
+  check_digits(digits)
   cat(hypothesis_title(x), "\n\n", sep = "")
   z <- x$ddf == "normal"
   table <- as.matrix(x$table)

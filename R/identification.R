@@ -22,7 +22,7 @@ flat_cause <- function(factor, columns, design) {
   } else if (n_levels == 1L && factor$name != "(all)") {
     paste0(name, " has one level only.")
   } else if (n_levels == nrow(design$x) && "(Intercept)" %in% columns) {
-    paste0(name, " has as many levels as there are rows.")
+    paste0(name, " has as many levels as there are rows.", wide_hint(design$occasions))
   } else if (is_fixed_too(factor, design)) {
     paste0(name, " is among the fixed effects too.")
   }

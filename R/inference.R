@@ -59,6 +59,13 @@
 #'
 #' Kenward MG, Roger JH (1997). Small sample inference for fixed effects from
 #' restricted maximum likelihood. *Biometrics* **53**, 983-997.
+#' @seealso [mixedlm-robust] for degrees of freedom that do not rely on the model's covariance.
+#' @examples
+#' few <- subset(dietox, as.integer(factor(Pig)) %% 9 == 0)
+#' fit <- mixedlm(Weight ~ Cu + Time, few, groups = "Pig")
+#' anova(fit)
+#' anova(fit, ddf = "Kenward-Roger")
+#' anova(fit, ddf = "normal")
 #' @name mixedlm-ddf
 NULL
 

@@ -48,6 +48,7 @@
 #'
 #' Loy A, Hofmann H (2014). HLMdiag: a suite of diagnostics for hierarchical linear models in R. *Journal of Statistical
 #' Software* **56**(5), 1-28.
+#' @seealso [influence.mixedlm()], [plot.influence.mixedlm()]
 #' @name influence-measures
 #' @examples
 #' fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig")
@@ -56,6 +57,8 @@
 #' head(dfbetas(without), 3)
 #' range(covratio(without))
 #' head(rvc(without), 3)
+#' head(mdffits(without), 3)
+#' head(covtrace(without), 3)
 NULL
 
 # --- on the answer of influence() ----------------------------------------------
@@ -220,13 +223,19 @@ as.data.frame.influence.mixedlm <- function(x, row.names = NULL, optional = FALS
     prefixed(dfbetas(x), "dfbetas"), prefixed(rvc(x), "rvc"),
     converged = unname(x$converged), check.names = FALSE
   )
-  row.names(out) <- if (is.null(row.names)) NULL else row.names
+  if (!is.null(row.names) && !(is.atomic(row.names) && length(row.names) == nrow(out) && !anyDuplicated(row.names))) {
+    abort("argument", paste0(
+      "`row.names` must be ", nrow(out), " different names; found ", describe(row.names), "."
+    ), argument = "row.names")
+  }
+  row.names(out) <- row.names
   out
 }
 
 #' @rdname influence-measures
 #' @export
 print.influence.mixedlm <- function(x, digits = max(3L, getOption("digits") - 3L), ...) {
+  check_digits(digits)
   if (!is.null(x$hat)) {
     cat("Leverages of", length(x$hat), "rows\n")
     print(utils::head(x$hat), digits = digits)

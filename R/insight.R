@@ -22,6 +22,7 @@
 #' @param ... not used; for methods that hand over to those for lme4, their arguments.
 #' @return As insight's and parameters'.
 #' @name mixedlm-insight
+#' @seealso [mixedlm-ecosystem]
 #' @examplesIf requireNamespace("insight", quietly = TRUE)
 #' fit <- mixedlm(Weight ~ Time + (Time | Pig), dietox)
 #' insight::find_formula(fit)

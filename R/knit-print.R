@@ -12,6 +12,7 @@
 #' @param ... not used.
 #' @return What `knitr::asis_output()` returns: tables in markdown, HTML or LaTeX, as the document wants them.
 #' @name mixedlm-knitr
+#' @seealso [summary_col()]
 #' @examplesIf requireNamespace("knitr", quietly = TRUE)
 #' fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig")
 #' knitr::knit_print(summary(fit))
@@ -21,6 +22,7 @@ NULL
 #' @rdname mixedlm-knitr
 #' @exportS3Method knitr::knit_print
 knit_print.summary.mixedlm <- function(x, digits = max(3L, getOption("digits") - 3L), ...) {
+  check_digits(digits)
   fit <- x$fit
   if (x$style == "lme4") {
     parts <- c(
@@ -48,12 +50,14 @@ knit_print.summary.mixedlm <- function(x, digits = max(3L, getOption("digits") -
 #' @rdname mixedlm-knitr
 #' @exportS3Method knitr::knit_print
 knit_print.VarCorr.mixedlm <- function(x, digits = max(3L, getOption("digits") - 3L), ...) {
+  check_digits(digits)
   knit_out(knit_table(varcorr_table(x, digits), NULL, text = 3L))
 }
 
 #' @rdname mixedlm-knitr
 #' @exportS3Method knitr::knit_print
 knit_print.mixedlm_hypothesis <- function(x, digits = max(3L, getOption("digits") - 3L), ...) {
+  check_digits(digits)
   table <- as.matrix(x$table)
   table <- table[, !apply(is.na(table), 2L, all), drop = FALSE]
   knit_out(c(

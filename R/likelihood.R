@@ -30,6 +30,7 @@
 #' @section Errors: `mixedlm_error_params` for parameters that do not fit the model;
 #'   `mixedlm_error_penalty` for penalised fits.
 #' @export
+#' @seealso [mixedlm_params()], [get_packed()], [as.function.mixedlm()] for lme4's parametrisation
 #' @examples
 #' fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig")
 #' mixedlm_loglik(fit, mixedlm_params(cov_re = 2))

@@ -18,6 +18,7 @@
 #' @return What lmerTest or pbkrtest returns.
 #' @section Errors: those of [as_lmer()].
 #' @name mixedlm-lmerTest
+#' @seealso [mixedlm-ddf]
 #' @examplesIf requireNamespace("lmerTest", quietly = TRUE)
 #' fit <- mixedlm(Weight ~ Cu + Time + (Time | Pig), dietox)
 #' lmerTest::contest(fit, c(0, 0, 0, 1))

@@ -2,6 +2,9 @@
 
 #' Likelihood of a fit
 #'
+#' The logarithm of the likelihood, or restricted likelihood, at the estimates, with all constants (those with
+#' \eqn{2\pi}{2 pi} too), so that it can be compared with that of `lm()` and of other programs.
+#'
 #' @param object (`mixedlm`) a fit.
 #' @param REML (`logical(1)`) whether the restricted likelihood is meant;
 #'   default as fitted. The other one is evaluated at the same relative
@@ -14,6 +17,12 @@
 #'   `deviance(fit, REML = TRUE)` on R before 4.3.
 #' @importFrom stats logLik
 #' @export
+#' @section Errors:
+#' `mixedlm_error_argument` when `REML` is neither `NULL` nor a logical value.
+#' @references
+#' Bates D, Maechler M, Bolker B, Walker S (2015). Fitting linear mixed-effects models using lme4. *Journal of Statistical
+#' Software* **67**(1), 1-48, eqs. 34 (ML) and 41 (REML).
+#' @seealso [AICc()], [cAIC()], [mixedlm_loglik()] for the likelihood at other parameters.
 #' @examples
 #' fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig", REML = FALSE)
 #' logLik(fit)

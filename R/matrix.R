@@ -99,7 +99,8 @@ check_endog <- function(y, n) {
   }
   if (!(is.numeric(y) || is.logical(y)) || is.factor(y) || !is.null(dim(y))) {
     abort("response", paste0(
-      "`y` must be a numeric vector, not ", describe(y), "."
+      "`y` must be a numeric vector, not ", describe(y), ".",
+      if (NCOL(y) > 1L) several_columns_hint
     ), argument = "y")
   }
   check_rows(y, "y", n)

@@ -43,9 +43,9 @@
 #' any number and with any terms: `(1 + x | subject) + (1 | item)`. Which of
 #' them it is follows from the data, not from the formula; `fit$optinfo$engine`
 #' and `fit$optinfo$reason` tell, see [mixedlm-object]. Crossed models are solved
-#' through cross-products of their columns: where the standard deviation of an
-#' effect is more than about 1e5 times that of the residuals, digits run out and
-#' the verdict says so. Nested ones have no such limit.
+#' through cross-products of their columns: where the standard deviation of random
+#' slopes is more than about 1e6 times that of the residuals, digits run out, and the
+#' verdict or an error says so. Nested ones have no such limit.
 #'
 #' @section Data:
 #' Variables are looked up in `data`, then where the formula was written; for
@@ -69,6 +69,8 @@
 #'
 #' Seabold S, Perktold J (2010). statsmodels: Econometric and statistical
 #' modeling with Python. *Proceedings of the 9th Python in Science Conference*.
+#' @seealso [mixedlm-object] for what is in a fit, [summary.mixedlm()] and [mixedlm-accessors] to look at it,
+#'   [mixedlm_control()] for settings, [to_long()] for data with one column per occasion.
 #' @export
 #' @examples
 #' # statsmodels' words
@@ -155,6 +157,7 @@ mixedlm.formula <- function(formula, data = NULL, groups = NULL, re_formula = NU
   parsed <- parse_formula(formula, groups, re_formula, vc_formula, data)
   frame <- model_frame(parsed, data, values, if (!missing(na.action)) na.action)
   design <- build_design(parsed, frame, contrasts)
+  design$occasions <- occasion_columns(parsed$response, data)
   design <- set_parameters(design, start, free)
   fit_design(call, parsed, design, settings, start, free, penalty)
 }
@@ -171,10 +174,28 @@ check_lmer_dots <- function(dots, caller) {
     }
     dots <- dots[!names(dots) %in% c("verbose", "devFunOnly")]
   }
+  other <- intersect(names(dots), names(other_words))
+  if (length(other)) {
+    abort("argument", paste0(
+      "There is no argument ", quote_names(other[1L]), " here. ", other_words[[other[1L]]]
+    ), argument = other[1L])
+  }
   if (length(dots)) {
     check_no_dots(dots, names(formals(mixedlm.formula)))
   }
 }
+
+# What arguments of other packages' functions are called here.
+other_words <- list(
+  random = paste(
+    "What is random = ~ x | g in nlme is (x | g) in `formula`, or",
+    "groups = \"g\", re_formula = ~ x."
+  ),
+  fixed = "`formula` has the fixed effects.",
+  family = "Only linear models are fitted: the response is normal, given the random effects.",
+  exog_re = "`exog_re` goes with matrices, mixedlm(X, y, groups, exog_re); with a formula it is `re_formula`.",
+  exog_vc = "`exog_vc` goes with matrices, mixedlm(X, y, groups, exog_vc = ); with a formula it is `vc_formula`."
+)
 
 #' @rdname mixedlm
 #' @export

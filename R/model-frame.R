@@ -7,7 +7,7 @@
 model_frame <- function(parsed, data, values = list(), na.action = NULL) {
   variables <- parsed$variables
   n <- if (is.data.frame(data)) nrow(data) else NA_integer_
-  values$subset <- check_subset(values$subset, n)
+  values$subset <- check_subset(values$subset, n, if (is.data.frame(data)) row.names(data))
   check_length(values$weights, "weights", n)
   check_length(values$offset, "offset", n)
   check_length(values$groups, "groups", n)
@@ -213,13 +213,14 @@ check_length <- function(value, argument, n) {
   }
   if (!is.na(n) && NROW(value) != n) {
     abort(argument, sprintf(
-      "`%s` must have one value for each of the %d rows of `data`, not %d.",
-      argument, n, NROW(value)
+      "`%s` must have one value for each of the %d rows of `data`, not %d.%s",
+      argument, n, NROW(value),
+      if (is_string(value) && argument != "groups") " The name of a column goes without quotes." else ""
     ), argument = argument)
   }
 }
 
-check_subset <- function(subset, n) {
+check_subset <- function(subset, n, row_names = NULL) {
   if (is.null(subset)) {
     return(NULL)
   }
@@ -228,6 +229,15 @@ check_subset <- function(subset, n) {
       "`subset` must be a logical vector or the numbers of rows, not ",
       describe(subset), "."
     ), argument = "subset")
+  }
+  if (is.character(subset)) {
+    unknown <- setdiff(subset, row_names)
+    if (!is.null(row_names) && length(unknown)) {
+      abort("subset", paste0(
+        "`subset` names rows that `data` does not have: ", quote_names(unknown), "."
+      ), argument = "subset")
+    }
+    return(subset)
   }
   if (is.logical(subset)) {
     if (!is.na(n) && length(subset) != n) {
@@ -308,7 +318,8 @@ frame_error <- function(e, parsed, data, na.action) {
     if (!name %in% columns && !is_variable(name, data, env)) {
       abort("data", paste0(
         "The variable ", quote_names(name), " is neither in `data` nor where ",
-        "`formula` was written.", suggest(name, columns)
+        "`formula` was written.", suggest(name, columns),
+        missing_variable_hint(name, parsed, data)
       ), argument = "data", variable = name)
     }
   }
@@ -321,7 +332,8 @@ frame_error <- function(e, parsed, data, na.action) {
   abort("data", paste0(
     "The model frame cannot be made from `formula` and `data`: ",
     conditionMessage(e), ".",
-    if ("C" %in% all.names(parsed$variables)) " What C(x) is in Python is factor(x) in R."
+    if ("C" %in% all.names(parsed$variables)) " What C(x) is in Python is factor(x) in R.",
+    missing_variable_hint(setdiff(all.vars(parsed$response), columns)[1L], parsed, data)
   ), argument = "data")
 }
 

@@ -25,6 +25,7 @@
 #'   (per unit of the column); with the attribute `postVar`.
 #' @section Errors: those of [predict.mixedlm()] for `newdata`, with `argument = "condition_on"`.
 #' @export
+#' @seealso [ranef.mixedlm()], [predict.mixedlm()]
 #' @examples
 #' fit <- mixedlm(Weight ~ Time + (Time | Pig), subset(dietox, Pig != "4601"))
 #' new_effects(fit, subset(dietox, Pig == "4601")[1:4, ])

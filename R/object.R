@@ -54,28 +54,31 @@
 #' | `"maxit"` | the search used up its iterations |
 #'
 #' @section Fields with statsmodels' names:
-#' These are computed when asked for with `$`, and have the values that
-#' statsmodels' `MixedLMResults` gives them: `params` (fixed effects, then the
-#' lower triangle of `cov_re_unscaled` row by row, then the variance components
-#' relative to `scale`), `bse`, `tvalues`, `pvalues` (of `params`), `bse_fe`,
-#' `bse_re`, `random_effects`, `random_effects_cov`, `fittedvalues`, `resid`,
-#' `llf`, `aic`, `bic` (`NaN` for REML, as there), `nobs`, `df_resid`,
-#' `df_modelwc`, `k_fe`, `k_re`, `k_re2`, `k_vc`, `method`, `converged`,
-#' `use_t`. What is a method there is a function here: `fit$conf_int(alpha)`,
-#' `fit$cov_params()`, `fit$summary()`, `fit$profile_re()`, `fit$fit_regularized(method, alpha)`, and the tests
-#' `fit$t_test(L, rhs)`, `fit$f_test(L, rhs)`, `fit$wald_test(L, rhs)` (`L` as in
-#' [linear_hypothesis()]) and `fit$wald_test_terms()`, with statsmodels' covariance of the fixed effects:
-#' z tests for the first, F with `df_resid` for the second, chi-square for the others.
-#' `fit$predict(exog)` gives the fixed effects' part for a design matrix or a data frame,
-#' `fit$get_distribution(params, scale)$rvs(n)` draws responses, `fit$loglike(params)`, `fit$score(params)`, `fit$hessian(params)` are [mixedlm_loglik()] and its kin,
+#' These are computed when asked for with `$`, and have the values that statsmodels' `MixedLMResults` gives them:
+#' `params` (fixed effects, then the lower triangle of `cov_re_unscaled` row by row, then the variance components
+#' relative to `scale`), `bse`, `tvalues`, `pvalues` (of `params`), `bse_fe`, `bse_re`, `random_effects`,
+#' `random_effects_cov`, `fittedvalues`, `resid`, `llf`, `aic`, `bic` (`NaN` for REML, as there), `nobs`, `df_resid`,
+#' `df_modelwc`, `k_fe`, `k_re`, `k_re2`, `k_vc`, `method`, `converged`, `use_t`. What is a method there is a function
+#' here: `fit$conf_int(alpha)`, `fit$cov_params()`, `fit$summary()`, `fit$profile_re()`, `fit$fit_regularized(method,
+#' alpha)`, and the tests `fit$t_test(L, rhs)`, `fit$f_test(L, rhs)`, `fit$wald_test(L, rhs)` (`L` as in
+#' [linear_hypothesis()]) and `fit$wald_test_terms()`, with statsmodels' covariance of the fixed effects: z tests for
+#' the first, F with `df_resid` for the second, chi-square for the others. `fit$predict(exog)` gives the fixed effects'
+#' part for a design matrix or a data frame, `fit$get_distribution(params, scale)$rvs(n)` draws responses,
+#' `fit$loglike(params)`, `fit$score(params)`, `fit$hessian(params)` are [mixedlm_loglik()] and its kin,
 #' `fit$params_object` is [params_of()], and `fit$remove_data()` is [remove_data()].
 #'
-#' `bse_re` are statsmodels' numbers, which leave out the uncertainty of
-#' `scale`; the exact standard errors are in `summary(fit)$varcomp` and
-#' `vcov(fit, which = "varcomp")`.
+#' `bse_re` are statsmodels' numbers, which leave out the uncertainty of `scale`; the exact standard errors are in
+#' `summary(fit)$varcomp` and `vcov(fit, which = "varcomp")`.
 #'
 #' `fit[["llf"]]` and `names(fit)` know the stored fields only.
 #'
+#' @examples
+#' fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig", re_formula = ~ Time)
+#' fit$cov_re_unscaled * fit$scale
+#' fit$optinfo$verdict
+#' # in statsmodels' words
+#' fit$params
+#' fit$t_test("Time = 7")
 #' @name mixedlm-object
 #' @aliases mixedlm-class
 #' @seealso [summary.mixedlm()], [mixedlm-accessors], [ranef.mixedlm()]

@@ -108,9 +108,9 @@ check_packing <- function(use_sqrt, has_fe) {
 }
 
 check_size <- function(k, argument) {
-  if (!is_number(k) || k < 0 || k != round(k)) {
+  if (!is_number(k) || k < 0 || k != round(k) || k > 10000) {
     abort("argument", paste0(
-      "`", argument, "` must be a whole number that is not negative; found ", describe(k), "."
+      "`", argument, "` must be a whole number from 0 to 10000; found ", describe(k), "."
     ), argument = argument)
   }
   as.integer(k)

@@ -15,7 +15,7 @@
 #' | covariance of the fixed effects | given the variances, as always | `NA` |
 #' | standard errors of variances | from the curvature of the penalised criterion (of a posterior mode) | `NA` |
 #' | `ranef()` with conditional variances, fitted values, residuals | yes | yes |
-#' | z tests, residual degrees of freedom, robust covariances, [prediction_se()], leverages, [influence()][influence.mixedlm()] with `method = "fixed"` | yes | error (`NA` in `augment()`) |
+#' | z tests, residual degrees of freedom, robust covariances, [prediction_se()], leverages, standardised residuals and their pictures, [influence()][influence.mixedlm()] with `method = "fixed"` | yes | error (`NA` in `augment()` and the limits of `predict()`; `plot()` leaves the picture out by default) |
 #' | Satterthwaite, Kenward-Roger, profiles, bootstrap, comparisons of likelihoods, `drop1()`, `ranova()`, refits, other influence of rows | error | error |
 #'
 #' The errors are of class `mixedlm_error_penalty`. [update()] keeps the penalties, which are arguments of the call.
@@ -28,6 +28,14 @@
 #' a large coefficient, and one with a small coefficient and large random effects. The search tries several
 #' starts; so may you, with `start`.
 #'
+#' @examples
+#' few <- subset(dietox, as.integer(factor(Pig)) %% 12 == 0)
+#' fit <- mixedlm(Weight ~ Time + (Time | Pig), few, cov_pen = pen_wishart())
+#' fit
+#' fit$penalty$value
+#' logLik(fit)
+#' sqrt(diag(vcov(fit)))
+#' tryCatch(anova(fit, ddf = "Satterthwaite"), mixedlm_error_penalty = conditionMessage)
 #' @name mixedlm-penalised
 #' @seealso [mixedlm-penalties]
 NULL

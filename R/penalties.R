@@ -60,11 +60,15 @@
 #'
 #' Chung Y, Gelman A, Rabe-Hesketh S, Liu J, Dorie V (2015). Weakly informative prior for point estimation of covariance
 #' matrices in hierarchical models. *Journal of Educational and Behavioral Statistics* **40**, 136-157.
+#' @seealso [mixedlm-penalised], [fit_regularized()] for penalties that are not smooth
 #' @name mixedlm-penalties
 #' @examples
 #' few <- droplevels(subset(dietox, Pig %in% levels(factor(Pig))[1:6]))
 #' mixedlm(Weight ~ Time + (Time | Pig), few, cov_pen = pen_wishart())
 #' mixedlm(Weight ~ Cu + Time, few, groups = "Pig", fe_pen = pen_l2(c(CuCu035 = 1, CuCu175 = 1)))
+#' # never zero: a gamma density of the standard deviation, which for one variance is a root of the determinant
+#' mixedlm(Weight ~ Time, few, groups = "Pig", cov_pen = pen_gamma(shape = 2))
+#' mixedlm(Weight ~ Time, few, groups = "Pig", cov_pen = pen_psd(0.5))
 NULL
 
 new_penalty <- function(part, label, ...) {

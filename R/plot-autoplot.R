@@ -4,7 +4,7 @@
 #' @exportS3Method ggplot2::autoplot
 autoplot.mixedlm <- function(object, which = c("residuals", "qq", "scale-location", "ranef-qq"),
                              id = NULL, idLabels = NULL, max_points = 5000, ...) {
-  which <- choose_pictures(which)
+  which <- if (missing(which)) default_pictures(object) else choose_pictures(which)
   if (identical(which, "ranef")) {
     return(autoplot.ranef.mixedlm(ranef(object, condVar = TRUE), ...))
   }

@@ -42,6 +42,7 @@
 #' @section Errors: `mixedlm_error_argument` for arguments that cannot be used, `mixedlm_error_package` where lattice is
 #'   needed and is not installed.
 #' @export
+#' @seealso [plot.ranef.mixedlm()], [plot_trajectories()], [qq_data()], [plot.influence.mixedlm()]
 #' @examples
 #' fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig", re_formula = ~ Time)
 #' plot(fit)
@@ -61,7 +62,7 @@ plot.mixedlm <- function(x, form = NULL, which = c("residuals", "qq", "scale-loc
     }
     return(lattice_plot(x, form, id, idLabels, abline, grid, ...))
   }
-  which <- choose_pictures(which)
+  which <- if (missing(which)) default_pictures(x) else choose_pictures(which)
   if (identical(which, "ranef")) {
     return(plot(ranef(x, condVar = TRUE), ...))
   }
@@ -85,6 +86,11 @@ are_lattice <- function(dots) {
     "jitter.y", "col.line", "data", "subset"
   )
   length(dots) > 0L && !is.null(names(dots)) && all(names(dots) %in% known)
+}
+
+# Residuals cannot be standardised under a penalty on the fixed effects.
+default_pictures <- function(fit) {
+  setdiff(panel_kinds[1:4], if (penalises_fixed(fit)) "qq")
 }
 
 choose_pictures <- function(which) {

@@ -11,6 +11,13 @@
 #' @param ... not used.
 #' @return `plot()`: what was drawn, invisibly, as a data frame: `name`, `distance`, `place`, `labelled`.
 #'   `autoplot()`: a `ggplot`.
+#' @section Errors:
+#' `mixedlm_error_argument` for arguments that cannot be used; `mixedlm_error_package` where ggplot2 is needed
+#' and is not installed.
+#' @seealso [influence.mixedlm()], [influence-measures]
+#' @examples
+#' fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig", re_formula = ~ Time)
+#' plot(influence(fit, groups = "Pig"), labels = 3)
 #' @export
 plot.influence.mixedlm <- function(x, labels = 5, sort = FALSE, ...) {
   if (...length()) {

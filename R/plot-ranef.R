@@ -21,6 +21,10 @@
 #' @return `plot()`: what was drawn, invisibly, as a data frame: `grpvar`, `term`, `grp`, `condval`, `condsd`
 #'   (`NA` without), `place` (1 for the smallest), `low`, `high`. `autoplot()`: a `ggplot`.
 #' @export
+#' @section Errors:
+#' `mixedlm_error_argument` for arguments that cannot be used; `mixedlm_error_package` where ggplot2 is needed
+#' and is not installed.
+#' @seealso [ranef.mixedlm()]
 #' @examples
 #' fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig", re_formula = ~ Time)
 #' plot(ranef(fit, condVar = TRUE))

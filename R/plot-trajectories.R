@@ -27,6 +27,7 @@
 #' @section Errors: `mixedlm_error_argument` when `x`, `group`, `n` or `level` cannot be used;
 #'   `mixedlm_error_data` when a variable of the model is found no more.
 #' @export
+#' @seealso [predict.mixedlm()], which makes the lines
 #' @examples
 #' fit <- mixedlm(Weight ~ Time + (Time | Pig), dietox)
 #' plot_trajectories(fit, n = 9)
@@ -47,6 +48,7 @@ trajectory_data <- function(fit, x, group, n, level, interval, coverage) {
   if (!inherits(fit, "mixedlm")) {
     abort("object", paste0("`fit` must be a fit of mixedlm(), not ", describe(fit), "."), argument = "fit")
   }
+  check_rows_kept(fit)
   level <- choose_several(level, c("group", "population"), "level")
   interval <- choose_one(interval, c("none", "confidence"), "interval")
   check_coverage(coverage)

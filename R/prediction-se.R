@@ -38,6 +38,7 @@
 #'
 #' McCulloch CE, Searle SR (2001). *Generalized, Linear, and Mixed Models*. Wiley.
 #' @export
+#' @seealso [predict.mixedlm()]
 #' @examples
 #' fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig", re_formula = ~ Time)
 #' head(prediction_se(fit))

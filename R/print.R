@@ -2,6 +2,7 @@
 
 #' @export
 print.mixedlm <- function(x, digits = max(3L, getOption("digits") - 3L), ranef.comp = "Std.Dev.", ...) {
+  check_digits(digits)
   fit <- x
   criterion <- field(fit, "criterion")
   lines <- c(

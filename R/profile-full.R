@@ -202,6 +202,7 @@ plain_frame <- function(x) {
 
 #' @export
 print.mixedlm_profiles <- function(x, digits = max(3L, getOption("digits") - 3L), ...) {
+  check_digits(digits)
   forward <- attr(x, "forward")
   cat(
     "Likelihood profiles of ", attr(x, "model"), "\n",

@@ -2,6 +2,8 @@
 
 #' Plot likelihood profiles
 #'
+#' How the likelihood falls on both sides of the estimates, one parameter by one or for pairs of them.
+#'
 #' @param x,object what [profile.mixedlm()] returned.
 #' @param type (`character(1)`) `"zeta"`: zeta against the parameter, with the intervals
 #'   of several levels; a straight line would be a parameter whose likelihood is that of a normal
@@ -21,6 +23,9 @@
 #' Bates DM, Watts DG (1988). *Nonlinear Regression Analysis and Its Applications*.
 #' Wiley.
 #' @export
+#' @section Errors:
+#' `mixedlm_error_argument` for arguments that cannot be used.
+#' @seealso [profile.mixedlm()]
 #' @examples
 #' fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig")
 #' p <- profile(fit)

@@ -71,6 +71,7 @@
 #' Journal on Numerical Analysis* **17**, 238-246.
 #' @importFrom stats profile
 #' @export
+#' @seealso [confint.mixedlm()], [plot.mixedlm_profiles()], [plot.mixedlm_profile()]
 #' @examples
 #' fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig")
 #' p <- profile(fit)
@@ -249,12 +250,16 @@ unclass_profile <- function(x) {
 #' @param ... passed on to [graphics::plot.default()].
 #' @return `x`, invisibly.
 #' @export
+#' @section Errors:
+#' `mixedlm_error_argument` for a level that is not between 0 and 1.
+#' @seealso [profile.mixedlm()]
 #' @examples
 #' fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig")
 #' plot(profile(fit, 0, "re", dist_low = 20, dist_high = 30))
 plot.mixedlm_profile <- function(x, level = 0.95, xlab = attr(x, "parameter"),
                                  ylab = NULL, main = "Profile log-likelihood",
                                  ...) {
+  check_level(level)
   points <- unclass_profile(x)
   top <- attr(x, "llf")
   cut <- top - stats::qchisq(level, 1L) / 2

@@ -31,6 +31,7 @@
 #'
 #' Lange N, Ryan L (1989). Assessing normality in random effects models. *Annals of Statistics* **17**, 624-642.
 #' @export
+#' @seealso [residuals.mixedlm()], [plot.mixedlm()]
 #' @examples
 #' fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig", re_formula = ~ Time)
 #' q <- qq_data(fit)

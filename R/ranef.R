@@ -23,6 +23,12 @@
 #'   gives one row per effect and level: `grpvar`, `term`, `grp`, `condval` and,
 #'   with `condVar`, `condsd`.
 #' @export
+#' @section Errors:
+#' `mixedlm_error_argument` for arguments that cannot be used; `mixedlm_error_removed` for conditional covariances after
+#' [remove_data()].
+#' @references
+#' Robinson GK (1991). That BLUP is a good thing: the estimation of random effects. *Statistical Science* **6**, 15-32.
+#' @seealso [plot.ranef.mixedlm()], [new_effects()], [VarCorr.mixedlm()], [prediction_se()]
 #' @examples
 #' fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig", re_formula = ~ Time)
 #' head(ranef(fit)$Pig)

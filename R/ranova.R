@@ -56,6 +56,7 @@
 #' Stram DO, Lee JW (1994). Variance components testing in the longitudinal mixed effects model.
 #' *Biometrics* **50**, 1171-1177.
 #' @export
+#' @seealso [anova.mixedlm()], [drop1.mixedlm()] for fixed effects
 #' @examples
 #' fit <- mixedlm(Weight ~ Time + (Time | Pig), dietox)
 #' ranova(fit)

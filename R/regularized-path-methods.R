@@ -51,6 +51,7 @@ as.data.frame.mixedlm_path <- function(x, row.names = NULL, optional = FALSE, ..
 
 #' @export
 print.mixedlm_path <- function(x, digits = max(3L, getOption("digits") - 3L), ...) {
+  check_digits(digits)
   cat(
     if (x$l1_ratio == 1) "L1 path" else paste0("Elastic net path (l1_ratio ", shown(x$l1_ratio), ")"),
     " of ", length(x$alpha), " penalties, alpha from ", format(x$alpha[1L], digits = digits), " to ",

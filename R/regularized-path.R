@@ -33,6 +33,7 @@
 #'   level) know it; their `alpha` is one of the path's values, `"min"`, or `"1se"`.
 #' @section Errors: `mixedlm_error_penalty`.
 #' @export
+#' @seealso [fit_regularized()]
 #' @examples
 #' fit <- mixedlm(Weight ~ Time * Cu + Evit, dietox, groups = "Pig", REML = FALSE)
 #' path <- regularization_path(fit, n_alpha = 20, folds = 5, seed = 1)
@@ -42,7 +43,7 @@
 regularization_path <- function(object, ...) UseMethod("regularization_path")
 
 #' @export
-regularization_path.default <- function(object, ...) fit_regularized.default(object)
+regularization_path.default <- function(object, ...) check_is_fit(object, "object")
 
 #' @rdname regularization_path
 #' @export

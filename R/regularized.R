@@ -79,7 +79,7 @@ fit_regularized.mixedlm <- function(object, method = "l1", alpha = 0, l1_ratio =
   if (is_penalty_like(method)) {
     return(fit_with_penalty(object, scaled_penalty(method, alpha)))
   }
-  if (!identical(tolower(method), "l1")) {
+  if (!is_string(method) || tolower(method) != "l1") {
     abort_penalty("method", "must be \"l1\" or a penalty on the fixed effects; found ", describe(method), ".")
   }
   weights <- regular_weights(object, alpha, l1_ratio, standardize)
@@ -126,6 +126,9 @@ fit_regularized.default <- function(object, ...) {
 #' @return A fit of class `mixedlm`; the coefficients that were not selected are zero and held by `free`, an
 #'   argument of its call too, with standard error zero.
 #' @export
+#' @section Errors:
+#' `mixedlm_error_object` for what is not a fit of [fit_regularized()].
+#' @seealso [fit_regularized()]
 #' @examples
 #' fit <- mixedlm(Weight ~ Time * Cu + Evit, dietox, groups = "Pig")
 #' refit_active(fit_regularized(fit, alpha = 20))

@@ -13,8 +13,8 @@
 #' their variances, and predicts and simulates for `newdata`. Of the model frame a few rows are kept, enough to hold
 #' every level of the factors. Whatever needs the rows (residuals, fitted values,
 #' refits, profiles, conditional variances of random effects, Satterthwaite's
-#' degrees of freedom where they are asked for, ...) is an error of class `mixedlm_error_removed`; tables that have p-values by
-#' Satterthwaite's method by default come without.
+#' degrees of freedom where they are asked for, the hypotheses of `anova()`, ...) is an error of class `mixedlm_error_removed`;
+#' `summary(style = "lme4")` and `tidy()`, which have p-values by Satterthwaite's method by default, come without.
 #'
 #' The environment of the formula is left as it is: data in a function that called [mixedlm()] are saved with a fit
 #' by [saveRDS()] all the same.

@@ -13,6 +13,9 @@
 #' @references
 #' Bates D, Kliegl R, Vasishth S, Baayen H (2015). Parsimonious mixed models. arXiv:1506.04967.
 #' @export
+#' @section Errors:
+#' `mixedlm_error_argument` for what is neither a fit of [mixedlm()] nor one of lme4.
+#' @seealso [VarCorr.mixedlm()]
 #' @examples
 #' fit <- mixedlm(Weight ~ Time + (Time | Pig), dietox)
 #' summary(rePCA(fit))

@@ -3,6 +3,9 @@
 
 #' Fitted values and residuals
 #'
+#' Fitted values with all random effects, and residuals of several kinds: conditional on the random effects or not, as
+#' they are or divided by what they can be expected to be.
+#'
 #' @param object (`mixedlm`) a fit.
 #' @param type (`character(1)`) which residuals, see Details; the first four are lme4's.
 #' @param scaled (`logical(1)`) whether residuals are divided by [sigma()]; those that are
@@ -41,6 +44,7 @@
 #' Journal* **49**, 863-875.
 #' @importFrom stats residuals
 #' @export
+#' @seealso [hatvalues.mixedlm()], [qq_data()], [plot.mixedlm()]
 #' @examples
 #' fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig")
 #' head(residuals(fit))

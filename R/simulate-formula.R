@@ -24,6 +24,7 @@
 #' @section Errors: `mixedlm_error_newparams` for parameters that are missing, have another length or
 #'   unknown names; `mixedlm_error_newdata` where there is none; those of [mixedlm()] for the formula and the data.
 #' @export
+#' @seealso [simulate.mixedlm()] for a fit
 #' @examples
 #' pigs <- expand.grid(Time = 1:12, Pig = 1:20)
 #' y <- mixedlm_simulate(~ Time + (Time | Pig), pigs,

@@ -25,6 +25,7 @@
 #'   knitr it becomes a table.
 #' @section Errors: `mixedlm_error_argument` for what is not a fit, and for the other arguments.
 #' @export
+#' @seealso [summary.mixedlm()], [mixedlm-tidiers]
 #' @examples
 #' one <- mixedlm(Weight ~ Time, dietox, groups = "Pig")
 #' two <- mixedlm(Weight ~ Time + Cu, dietox, groups = "Pig", re_formula = ~ Time)

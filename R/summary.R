@@ -53,6 +53,13 @@
 #'   has them, or `t value` alone (`ddf = "none"`). For `"Kenward-Roger"` the standard errors are
 #'   from the adjusted covariance.
 #' @export
+#' @section Errors:
+#' `mixedlm_error_argument` for arguments that cannot be used, `mixedlm_error_ddf` and `mixedlm_error_robust` for tests
+#' that are not defined for the fit.
+#' @references
+#' Seabold S, Perktold J (2010). statsmodels: Econometric and statistical modeling with Python. *Proceedings of the 9th
+#' Python in Science Conference*.
+#' @seealso [vcov.mixedlm()] for the standard errors, [confint.mixedlm()], [summary_col()] for several fits
 #' @examples
 #' fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig")
 #' summary(fit)
@@ -77,7 +84,7 @@ summary.mixedlm <- function(object, yname = NULL, xname_fe = NULL,
     choose_one(style, c("statsmodels", "lme4"), "style")
   } else if (any(chosen)) {
     "lme4"
-  } else if (compat == "none" && missing(title) && missing(yname)) {
+  } else if (compat == "none" && missing(title) && missing(yname) && missing(xname_fe) && missing(xname_re)) {
     choose_one(getOption("mixedlm.summary", "statsmodels"), c("statsmodels", "lme4"), "options(mixedlm.summary = )")
   } else {
     "statsmodels"
@@ -102,7 +109,7 @@ summary.mixedlm <- function(object, yname = NULL, xname_fe = NULL,
     se_fe <- bse[seq_along(fe)]
     varcomp$std_error <- bse[length(fe) + seq_len(nrow(varcomp))] * sqrt(field(object, "scale"))
   } else {
-    se_fe <- sqrt(diag(vcov(object)))
+    se_fe <- sqrt(diag(stats::vcov(object)))
     se <- sqrt(diag(varcomp_cov(object)))
     varcomp$std_error <- se[seq_len(nrow(varcomp))]
   }
@@ -227,6 +234,7 @@ print.summary.mixedlm <- function(x, digits = max(3L, getOption("digits") - 3L),
                                   signif.stars = getOption("show.signif.stars"),
                                   ranef.comp = c("Variance", "Std.Dev."),
                                   show.resids = TRUE, ...) {
+  check_digits(digits)
   check_optional_flag(correlation, "correlation")
   how <- list(
     correlation = correlation %||% .subset2(x, "correlation"), symbolic = isTRUE(symbolic.cor),

@@ -2,6 +2,8 @@
 
 #' Tidy data frames of profiles, bootstraps and tests
 #'
+#' One row per parameter, in the columns that package broom has for such results.
+#'
 #' @param x what [profile.mixedlm()], [bootstrap()] or [linear_hypothesis()] returned. (Tables of [anova.mixedlm()], [drop1.mixedlm()]
 #'   and [ranova()] are of class `anova`, for which package broom has `tidy()`.)
 #' @param conf.int (`logical(1)`) whether confidence limits are given.
@@ -14,6 +16,9 @@
 #' `std.error`, `conf.low`, `conf.high`, as for package boot. Hypotheses: `term`, `null.value`, `estimate`,
 #' `std.error`, `statistic`, `df`, `p.value`, `conf.low`, `conf.high`.
 #' @name mixedlm-tidiers-results
+#' @section Errors:
+#' `mixedlm_error_argument` for arguments that cannot be used.
+#' @seealso [mixedlm-tidiers] for fits
 #' @examples
 #' fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig")
 #' tidy(bootstrap(fit, nsim = 100, seed = 1), conf.int = TRUE)

@@ -59,6 +59,7 @@ generics::augment
 #' @section Errors: `mixedlm_error_argument` and `mixedlm_error_ddf` for arguments that cannot be used; `mixedlm_error_data` for `data`
 #'   that are not those of the fit.
 #' @name mixedlm-tidiers
+#' @seealso [mixedlm-tidiers-results] for profiles, bootstraps and tests
 #' @examples
 #' fit <- mixedlm(Weight ~ Time + (Time | Pig), dietox)
 #' tidy(fit)

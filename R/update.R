@@ -20,6 +20,7 @@
 #'   `mixedlm_error_formula` for a new formula of a fit that was made from matrices.
 #' @importFrom stats update
 #' @export
+#' @seealso [refit()] for other responses
 #' @examples
 #' fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig")
 #' update(fit, . ~ . + Cu, REML = FALSE)

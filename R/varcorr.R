@@ -2,6 +2,10 @@
 
 #' Variances and covariances of the random effects
 #'
+#' The estimated covariance matrices of the random effects of every term, on the user's scale: a variance is in squared
+#' units of the response, per squared unit of the column where that is a slope. They are printed as standard deviations
+#' and correlations.
+#'
 #' @param x (`mixedlm`) a fit; for the methods, what `VarCorr()` returned.
 #' @param sigma (`numeric(1)`) the residual standard deviation, which the relative covariances are multiplied by, as
 #'   in lme4; default [sigma()] of the fit. `sigma = 1` gives the relative ones.
@@ -19,6 +23,13 @@
 #'   deviation. `as.data.frame()` gives one row per element: `grp`, `var1`,
 #'   `var2`, `vcov`, `sdcor`.
 #' @export
+#' @section Errors:
+#' `mixedlm_error_argument` for arguments that cannot be used.
+#' @references
+#' Bates D, Maechler M, Bolker B, Walker S (2015). Fitting linear mixed-effects models using lme4. *Journal of Statistical
+#' Software* **67**(1), 1-48, sec. 5.2.
+#' @seealso [vcov.mixedlm()] for their standard errors, [confint.mixedlm()] for intervals, [ranef.mixedlm()] for the effects
+#'   themselves.
 #' @examples
 #' fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig", re_formula = ~ Time)
 #' VarCorr(fit)
@@ -66,6 +77,10 @@ print.VarCorr.mixedlm <- function(x, digits = max(3L, getOption("digits") - 2L),
                                   comp = "Std.Dev.", corr = TRUE, formatter = format, ...) {
   if (!is_flag(corr)) {
     abort("argument", paste0("`corr` must be TRUE or FALSE; found ", describe(corr), "."), argument = "corr")
+  }
+  check_digits(digits)
+  if (!is.function(formatter)) {
+    abort("argument", paste0("`formatter` must be a function; found ", describe(formatter), "."), argument = "formatter")
   }
   cat(varcorr_lines(x, digits, comp, corr, formatter), sep = "\n")
   invisible(x)

@@ -36,6 +36,9 @@
 #' Nakagawa S, Schielzeth H (2013). A general and simple method for obtaining R2 from generalized
 #' linear mixed-effects models. *Methods in Ecology and Evolution* **4**, 133-142.
 #' @export
+#' @section Errors:
+#' `mixedlm_error_argument` for other objects when package performance is not installed.
+#' @seealso [VarCorr.mixedlm()]
 #' @examples
 #' fit <- mixedlm(Weight ~ Time + (Time | Pig), dietox)
 #' r2(fit)
@@ -61,6 +64,7 @@ r2.mixedlm <- function(model, ...) {
 
 #' @export
 print.mixedlm_r2 <- function(x, digits = 3L, ...) {
+  check_digits(digits)
   cat("R2 of fixed and random effects (Nakagawa and Schielzeth)\n")
   print(c(marginal = x$R2_marginal, conditional = x$R2_conditional), digits = digits, ...)
   invisible(x)

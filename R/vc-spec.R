@@ -14,6 +14,7 @@
 #' @section Errors: `mixedlm_error_argument` for names, lists or matrices of other types or sizes; that the
 #'   matrices suit the groups is checked by [mixedlm()].
 #' @export
+#' @seealso [mixedlm()], argument `exog_vc`
 #' @examples
 #' d <- dietox[dietox$Time %in% 1:6, ]
 #' groups <- split(d, as.character(d$Pig))
@@ -48,7 +49,7 @@ vc_spec <- function(names, colnames = NULL, mats) {
 check_spec_list <- function(value, argument, size) {
   if (!is.list(value) || is.data.frame(value) || length(value) != size || !all(vapply(value, is.list, NA))) {
     abort("argument", paste0(
-      "`", argument, "` must be a list with one list for each of the ", size, " components, not ",
+      "`", argument, "` must be a list with one list for each component (", size, "), not ",
       describe(value), "."
     ), argument = argument)
   }

@@ -8,6 +8,9 @@
 
 #' Covariance matrices of the estimates
 #'
+#' Covariances of the estimated fixed effects, of the estimated variance parameters, or of both. Their square roots on
+#' the diagonal are the standard errors.
+#'
 #' @param object (`mixedlm`) a fit.
 #' @param which (`character(1)`) `"fixed"`: fixed effects, as lme4's `vcov`.
 #'   `"varcomp"`: variances and covariances of the random effects and the
@@ -61,6 +64,13 @@
 #' @return A named symmetric matrix.
 #' @importFrom stats vcov
 #' @export
+#' @section Errors:
+#' `mixedlm_error_argument` for arguments that cannot be used; `mixedlm_error_ddf` for Kenward and Roger's on an ML fit;
+#' `mixedlm_error_robust` when there are no independent clusters; `mixedlm_error_penalty` where a penalty leaves none.
+#' @references
+#' Lindstrom MJ, Bates DM (1988). Newton-Raphson and EM algorithms for linear mixed-effects models for repeated-measures
+#' data. *Journal of the American Statistical Association* **83**, 1014-1022.
+#' @seealso [summary.mixedlm()], [mixedlm-ddf], [mixedlm-robust]
 #' @examples
 #' fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig")
 #' vcov(fit)

@@ -46,6 +46,8 @@ check=$work/check/mixedlm.Rcheck
 check_inputs=$({
   package_files
   ls tools/make/test.sh tools/make/check-log.R tools/make/allowed-notes tools/make/document.R tools/make/check-readme.R README.md
+  ls tools/make/test.sh tools/make/check-log.R tools/make/allowed-notes tools/make/document.R \
+    tools/make/check-examples.R tools/make/check-index.R _pkgdown.yml
 } | fingerprint "$(versions)" "$manual")
 
 run_check() {
@@ -94,6 +96,12 @@ check_documents() {
   }
 }
 
+check_examples() {
+  say "R: do the examples run within a second, and is every page in the index?"
+  Rscript --vanilla tools/make/check-index.R || return 1
+  Rscript --vanilla tools/make/check-examples.R "$check/mixedlm-Ex.timings"
+}
+
 # a second definition silently replaces the first
 check_definitions() {
   twice=$(sed -n 's/^\([A-Za-z_.][A-Za-z0-9_.]*\) <- .*/\1/p' R/*.R | sort | uniq -d)
@@ -121,6 +129,7 @@ else
     check_readme || fail README
   fi
   check_documents || fail "help pages"
+  check_examples || fail "examples and index"
   if [ "$failures" = "$before" ]; then
     passed check "$check_inputs"
   fi

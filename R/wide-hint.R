@@ -1,0 +1,83 @@
+# Data that look wide, one row per unit and one column per occasion: what the
+# errors of mixedlm() say about them. They are hints: nothing is refused for it.
+
+# The columns called `stem` with a whole number behind it, in its order:
+# y1, y.1, y_1, y_t1, y.week.1.
+numbered_columns <- function(stem, columns) {
+  rest <- ifelse(startsWith(columns, stem), substring(columns, nchar(stem) + 1L), "")
+  columns <- columns[grepl("^([._ -]|[._ -][A-Za-z]+[._ -]?)?[0-9]+$", rest)]
+  number <- as.numeric(sub("^.*?([0-9]+)$", "\\1", columns, perl = TRUE))
+  columns[order(number)]
+}
+
+# Numeric columns that differ from a variable in the number at their end only,
+# with itself; character() when the variable has no number.
+numbered_siblings <- function(name, data) {
+  stem <- sub("[0-9]+$", "", name)
+  if (stem == name || !nzchar(stem)) {
+    return(character())
+  }
+  same <- sub("[0-9]+$", "", names(data)) == stem & grepl("[0-9]$", names(data))
+  names(data)[same & vapply(data, is.numeric, NA)]
+}
+
+# Occasions of the response, as far as names tell: one of its variables is not
+# in the data but has numbered columns there, or is a numbered column itself.
+occasion_columns <- function(response, data) {
+  for (name in if (is.data.frame(data)) all.vars(response)) {
+    found <- if (name %in% names(data)) {
+      numbered_siblings(name, data)
+    } else {
+      Filter(function(column) is.numeric(data[[column]]), numbered_columns(name, names(data)))
+    }
+    if (length(found) > 1L) {
+      return(found)
+    }
+  }
+  character()
+}
+
+# Whether some grouping variable has another value in each row, or none of them
+# is a column: in long data, the finest one repeats.
+one_row_per_unit <- function(parsed, data) {
+  name <- unlist(lapply(parsed$bars, function(t) all.vars(t$group)))
+  name <- intersect(name, names(data))
+  !length(name) || any(vapply(name, function(v) !anyDuplicated(data[[v]]), NA))
+}
+
+# " The data look wide ..." for the error about a variable that is nowhere; or "".
+missing_variable_hint <- function(name, parsed, data) {
+  if (is.na(name) || !is.data.frame(data) || nrow(data) < 2L || !one_row_per_unit(parsed, data)) {
+    return("")
+  }
+  is_response <- name %in% all.vars(parsed$response)
+  if (!is_response && nzchar(suggest(name, names(data)))) {
+    return("")
+  }
+  wide_hint(occasion_columns(parsed$response, data), if (!is_response) name)
+}
+
+# One sentence or two; "" when there are no such columns.
+wide_hint <- function(columns, time = NULL) {
+  if (length(columns) < 2L) {
+    return("")
+  }
+  paste0(
+    " The data look wide: if ", quote_names(columns), " are one variable on several ",
+    "occasions, a model needs one row for each of them, which to_long(data, ",
+    columns_code(columns), if (!is.null(time)) paste0(", time = ", one_line(time)),
+    ") makes."
+  )
+}
+
+# How to_long() is told the columns.
+columns_code <- function(columns) {
+  stem <- unique(sub("[._ -]*[0-9]+$", "", columns))
+  one_line(if (length(stem) == 1L) stem else columns)
+}
+
+# Why a response of several columns is refused.
+several_columns_hint <- paste(
+  " A model of repeated measurements needs one row for each of them, with one",
+  "response and a column that tells the occasion: to_long() makes such data of columns."
+)
