@@ -1,4 +1,5 @@
 # as.function(): the criterion of a fit.
+# Vignette "The algorithm": Eq. Criterion.
 
 #' The criterion as a function
 #'

@@ -11,6 +11,7 @@
 #   derivatives  p x p x m derivatives of phi in the variance parameters
 #   covariance   m x m covariance of the variance parameters
 #   df           degrees of freedom that do not depend on the contrast, or NULL
+# Vignette "The algorithm": Eq. Satterthwaite, Eq. Kenward-Roger.
 
 #' Degrees of freedom of tests of fixed effects
 #'

@@ -5,6 +5,7 @@
 # `hessian_psi`, `dr2_psi`: term by term; an unstructured term has its lower
 # triangle, column by column (an off-diagonal element stands for both its
 # places), a diagonal term its diagonal, a scalar term one element.
+# Vignette "The algorithm": Eq. Chain rule, Eq. Variance errors.
 
 #' Covariance matrices of the estimates
 #'

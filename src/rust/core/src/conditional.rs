@@ -9,6 +9,8 @@
 //!
 //! are their conditional mean and, times sigma^2, covariance (Henderson 1975). A caller who asks about new levels, or about
 //! levels that never met, appends rows whose weight is next to nothing: they make the level known, and say nothing about it.
+//!
+//! Vignette "The algorithm": Eq. Modes.
 
 use std::sync::atomic::AtomicBool;
 

@@ -9,6 +9,8 @@
 //! | unstructured | lower triangle of Lambda, q(q+1)/2 | e_a e_b' + e_b e_a' (a > b), e_a e_a' ; q(q+1)/2 |
 //! | diagonal | diagonal of Lambda, q | e_a e_a' ; q |
 //! | scalar | the one standard deviation, 1 | I ; 1 |
+//!
+//! Vignette "The algorithm": Eq. Factor, Eq. Chain rule.
 
 /// The structure of the `q x q` covariance of one term.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,4 +1,6 @@
 //! What an optimiser may ask of a model: value, gradient, curvature of the profiled criterion.
+//!
+//! Vignette "The algorithm": Eq. Criterion.
 
 use crate::covstruct::Structure;
 use crate::design::{Design, Term};

@@ -3,6 +3,8 @@
 //! With sigma^2 and beta profiled out, the update of one term with m levels is `Psi <- Psi - Psi G Psi / m` (unstructured),
 //! its diagonal, or the mean of it: the posterior second moment of the random effects of one level. It needs no step
 //! length, cannot leave the parameter space, and is slow.
+//!
+//! Vignette "The algorithm": Eq. EM.
 
 use crate::criterion::Order;
 use crate::error::Result;

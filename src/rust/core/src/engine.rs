@@ -1,4 +1,6 @@
 //! What a fit may ask of an engine beyond the criterion, and the choice of the engine.
+//!
+//! Vignette "The algorithm": Eq. Criterion.
 
 use crate::criterion::{Criterion, Order};
 use crate::crossed::Crossed;

@@ -12,6 +12,8 @@
 //! In the coordinates of [`Moments`], fixed effects are in units in which `X'V^-1X` is the identity. The directions of the
 //! covariance of y are those of Psi and `V` itself (that is, `log sigma^2` at fixed Psi), not the unit matrix: every
 //! quantity is then a sum of squares of the fit, and those of V are known.
+//!
+//! Vignette "The algorithm": Eq. Satterthwaite, Eq. Kenward-Roger.
 
 use std::sync::atomic::AtomicBool;
 

@@ -20,6 +20,8 @@
 //! The criterion is `-2 l = N log(2 pi r2 / N) + N + log|V| - sum(log w) [+ log|X'V^-1X| for REML]`, profiled over beta and
 //! sigma^2 (Bates and others 2015, eqs. 34 and 41).
 //!
+//! Vignette "The algorithm": Eq. Model.
+//!
 //! # The way of the data
 //!
 //! [`design`] -> [`grouping`] -> [`scaling`], [`rank`], [`reader`] -> [`reduction`] -> [`grouped`], or [`crossed`] (each an [`engine::Engine`]) ->

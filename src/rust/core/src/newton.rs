@@ -4,6 +4,8 @@
 //! `min g'd + d'H d / 2, |d| <= radius` is solved exactly from the eigen-decomposition of H (More and Sorensen 1983):
 //! `d = -(H + mu I)^-1 g`, `mu >= 0`, with a step along the lowest eigenvector where g does not see it (the hard case).
 //! Negative curvature is followed, not feared.
+//!
+//! Vignette "The algorithm": Eq. Trust region, Eq. Decrement.
 
 use argmin::core::{
     CostFunction, Error as ArgminError, Gradient, Hessian, IterState, Problem, Solver, State,

@@ -1,4 +1,6 @@
 //! The criterion as argmin sees it: cost, gradient and Hessian on a vector of free parameters.
+//!
+//! Vignette "The algorithm": Eq. Coordinates.
 
 use std::cell::RefCell;
 

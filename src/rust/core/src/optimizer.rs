@@ -1,4 +1,6 @@
 //! From a start to a stationary point, by the method that was asked for.
+//!
+//! Vignette "The algorithm": Eq. Decrement.
 
 use argmin::core::{Executor, IterState, OptimizationResult, Solver, State};
 use argmin::solver::linesearch::MoreThuenteLineSearch;

@@ -5,6 +5,8 @@
 //! as from its noise, whatever the units, origins or correlations of the columns of Z were. A diagonal T is used where
 //! the structure, or elements that are held fixed, do not allow more. As the search moves, the coordinates are centred
 //! on it ([`Coordinates::around`]), so that strong random effects are about 1 as well.
+//!
+//! Vignette "The algorithm": Eq. Chain rule, Eq. Coordinates.
 
 use crate::covstruct::Structure;
 use crate::criterion::{Derivatives, TermShape};

@@ -4,6 +4,8 @@
 //! `R_i` of at most `q` rows (Pinheiro and Bates 2000, ch. 2). These rows are kept: they are all that an evaluation
 //! of the criterion needs of the group. What is orthogonal to `Z_i` does not depend on Psi of the innermost level and
 //! is passed on, as a triangle, to the group's ancestor, where the same happens again, and at last to the root.
+//!
+//! Vignette "The algorithm": Eq. Reduction.
 
 pub mod apart;
 

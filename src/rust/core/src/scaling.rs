@@ -3,6 +3,8 @@
 //! `y' = (y - offset - c) / s_y`, `x'_j = x_j / s_j`, `z'_j = z_j / t_j`, `w' = w / s_w`, with powers of two (of four
 //! for the weights, whose roots are used), so that the scaling is exact. The shift `c` is taken when the constant lies
 //! in the span of X; `1 = X a` then puts `c a` back into beta.
+//!
+//! Vignette "The algorithm": Eq. Scaling.
 
 use crate::design::{Column, Design};
 use crate::linalg::{invert_upper, TriangleAccumulator};

@@ -1,4 +1,6 @@
 //! The certificate: what kind of point a fit reached.
+//!
+//! Vignette "The algorithm": Eq. Chain rule, Eq. Decrement.
 
 use crate::covstruct::Structure;
 use crate::criterion::Order;

@@ -1,5 +1,7 @@
 //! The system over the nodes, column by column: `S = I + Lambda'U Lambda` with `U = Z_R'V_0^-1Z_R`, the cross-products of the
 //! nodes less what the leading factor explains.
+//!
+//! Vignette "The algorithm": Eq. Elimination.
 
 use std::ops::Range;
 

@@ -4,6 +4,8 @@
 //! say. The orthogonal-triangular reduction of the cell's rows leaves at most `c` rows that involve Z; the others are
 //! rows of `[X y]` only and join one triangle for all cells. The columns of X are then made orthonormal over all rows,
 //! and the response orthogonal to them, so that later cross-products are well conditioned whatever the covariates.
+//!
+//! Vignette "The algorithm": Eq. Cells.
 
 use std::ops::Range;
 

@@ -16,6 +16,8 @@
 //! ```
 //!
 //! The trace is the subject of [`super::traces`].
+//!
+//! Vignette "The algorithm": Eq. Hessian, Eq. Average information.
 
 use std::ops::Range;
 

@@ -13,6 +13,8 @@
 //! `U = Z'V^-1X`. Of S^-1 only the elements on the pattern of its factor are needed. Where a direction of Psi of a node
 //! factor is (almost) zero, W is taken at a Psi that is larger there by [`FLOOR`], in units of the information of a level:
 //! the relative error is of that size.
+//!
+//! Vignette "The algorithm": Eq. Gradient, Eq. Selected inverse.
 
 use super::blocks::{many_identities, per_level};
 use super::plan::Exact;

@@ -4,6 +4,8 @@
 //! point it is computed at is a covariance, on the boundary too. Per term the vectors v are columns of a factor T of
 //! `Psi + (noise of a level)`, and sums of two of them: there the criterion is smooth on the scale of one, however
 //! strong or correlated the effects. One-sided formula of four points; the directions `T E T'` are turned to E at the end.
+//!
+//! Vignette "The algorithm": Eq. Differences.
 
 use super::Crossed;
 use crate::covstruct::Structure;

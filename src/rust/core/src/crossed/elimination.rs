@@ -1,4 +1,6 @@
 //! The order in which nodes are eliminated, the fill that this makes, and whether it pays.
+//!
+//! Vignette "The algorithm": Eq. Elimination.
 
 use std::ops::Range;
 

@@ -1,5 +1,7 @@
 //! From the cross-products to the criterion: elimination of the leading factor, the factor of the system over the nodes,
 //! the fixed effects.
+//!
+//! Vignette "The algorithm": Eq. Elimination.
 
 use std::ops::Range;
 

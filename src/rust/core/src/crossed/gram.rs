@@ -1,4 +1,6 @@
 //! Cross-products of the columns of Z, in the blocks that the layout found.
+//!
+//! Vignette "The algorithm": Eq. Cells.
 
 use super::cells::Cells;
 use super::layout::Layout;

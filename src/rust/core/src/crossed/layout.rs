@@ -6,6 +6,8 @@
 //! factor. Where these blocks are many, it is one dense matrix, the nodes in the order of their popularity so that updates
 //! stay close together. Where they are few, nodes are ordered by approximate minimum degree (Amestoy, Davis and Duff
 //! 1996) and the factor is stored in supernodes, panels of neighbouring columns with the same rows.
+//!
+//! Vignette "The algorithm": Eq. Elimination.
 
 use std::ops::Range;
 

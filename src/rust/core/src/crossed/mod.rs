@@ -6,6 +6,8 @@
 //! levels of all other factors ([`layout`]), dense or sparse by what it costs ([`panels`]). The factor of S gives the
 //! criterion ([`evaluate`]); its inverse, on the pattern of the factor, the gradient; average information or, where S is
 //! dense, the exact second derivatives give the Hessian ([`derivatives`]).
+//!
+//! Vignette "The algorithm": Eq. Elimination.
 
 mod assembly;
 mod blocks;

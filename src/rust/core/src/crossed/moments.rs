@@ -3,6 +3,8 @@
 //! The columns of the sources that belong to fixed effects are `U = Z'V^-1X` in the coordinates in which `X'V^-1X` is the
 //! identity, so that the moments are `U'E U` and `U'E W F U`: see [`super::curvature`]. Where the system is sparse,
 //! `tr(W E W F)` is not to be had by itself; it is what the exact Hessian leaves of its other parts.
+//!
+//! Vignette "The algorithm": Eq. Kenward-Roger.
 
 use super::plan::Exact;
 use super::Crossed;

@@ -1,5 +1,7 @@
 //! The system over the nodes in panels: Cholesky factor, solutions, and the elements of the inverse that fall on the
 //! factor's pattern.
+//!
+//! Vignette "The algorithm": Eq. Elimination, Eq. Selected inverse.
 
 use faer::linalg::matmul::matmul;
 use faer::linalg::triangular_solve::{solve_lower_triangular_in_place, solve_upper_triangular_in_place};

@@ -10,6 +10,8 @@
 //!
 //! A row needs those of its own level and nodes, for which S^-1 is known: whatever shares a row is on the pattern of the
 //! factor. `X_ik = (F_i Lambda S^-1)_.k` of all levels and the nodes that they meet takes as long as the gradient does.
+//!
+//! Vignette "The algorithm": Eq. Modes.
 
 use std::ops::Range;
 

@@ -3,6 +3,8 @@
 //! With `Q'` the projection off the fixed effects and y its residual, the squares `sum_l (z_la'y)^2` of each column a of
 //! each factor have expectations that are linear in all variances (MINQUE(0), Rao 1971): a system of one equation for each
 //! column and one for the noise, from cross-products alone.
+//!
+//! Vignette "The algorithm": Eq. Moments.
 
 use super::Crossed;
 use crate::criterion::{Criterion, TermShape};

@@ -8,6 +8,8 @@
 //! sum_ij (F_i S^-1 F_j')_ac (F_i S^-1 F_j')_bd = tr(X^{cd} X^{ba})
 //! sum_i  (S^-1 F_i')_kac (S^-1 F_i')_kbd       = (X^{cd} S^-1)_ka,kb
 //! ```
+//!
+//! Vignette "The algorithm": Eq. Hessian.
 
 use super::dense::multiply;
 use super::derivatives::{sandwich, Sweep};

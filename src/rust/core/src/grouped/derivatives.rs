@@ -14,6 +14,8 @@
 //! where Omega is 1 for the residual, 1 or 0 (REML or ML) for the fixed effects, and the posterior `P` of each ancestor
 //! for its z; N/r2 is the inverse of the residual variance, or 1/s where that is held at s. For one level this is Lindstrom and Bates (1988); between levels `M_E`, the derivative of what a subtree tells
 //! its parent, is summed on the way back and enters the parent's part of the Hessian.
+//!
+//! Vignette "The algorithm": Eq. Gradient, Eq. Hessian.
 
 use std::ops::Range;
 

@@ -1,4 +1,6 @@
 //! Upwards: from the reduced blocks to beta, `r2` and the determinants.
+//!
+//! Vignette "The algorithm": Eq. Evaluation.
 
 use std::ops::Range;
 

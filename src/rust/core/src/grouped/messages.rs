@@ -1,4 +1,6 @@
 //! Derivatives of the messages of subtrees, as an inner node of the tree sees them.
+//!
+//! Vignette "The algorithm": Eq. Hessian.
 
 use super::derivatives::{Open, Pass};
 use crate::linalg::{axpy, dot, matmul, transpose};

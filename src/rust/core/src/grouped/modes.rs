@@ -1,4 +1,6 @@
 //! Conditional modes and variances of the random effects at the last evaluation.
+//!
+//! Vignette "The algorithm": Eq. Modes.
 
 use super::evaluate::posterior;
 use super::Grouped;

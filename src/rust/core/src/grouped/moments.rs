@@ -11,6 +11,8 @@
 //!
 //! over the columns of U and A that belong to fixed effects; the last two are the chain rule through what the node
 //! passes on, `M_rr - M_rz (Psi^-1 + M_zz)^-1 M_zr`.
+//!
+//! Vignette "The algorithm": Eq. Kenward-Roger.
 
 use super::derivatives::{mirrored, Down, Omega};
 use super::messages::TangentParts;

@@ -3,6 +3,8 @@
 //! With `s = sigma^2` and Psi relative to it, `D(Psi, s) = n log(2 pi s) + r2(Psi) / s + log|V(Psi)|`. The parameters are
 //! the free packed elements of the factors, `Psi = M L L' M'` per term, and `tau = log sigma` as the last one. M turns
 //! the user's columns, in any order and measured in units of about one, into the engine's.
+//!
+//! Vignette "The algorithm": Eq. Profile.
 
 use crate::covstruct::Structure;
 use crate::criterion::Order;

@@ -6,6 +6,8 @@
 //! reduced once. [`joint`] has the deviance with exact derivatives in all variance parameters, [`path`] holds one of them,
 //! [`inner`] minimises over the others, [`mod@walk`] goes from point to point and [`look`] sees whether other minima are lower: the derivative of D(c) is that of the deviance
 //! itself (the others being at their minimum), so that the next step and the interpolation between points are known.
+//!
+//! Vignette "The algorithm": Eq. Profile.
 
 mod inner;
 mod interpolate;

@@ -1,4 +1,6 @@
 //! The reduction with what every outermost group adds to the triangles kept apart, so that groups can be left out.
+//!
+//! Vignette "The algorithm": Eq. Reduction.
 
 use std::ops::Range;
 

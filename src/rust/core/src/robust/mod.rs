@@ -18,6 +18,8 @@
 //! there and A leaves them alone, so they never meet X, and at most as many rows are kept as there are such columns. CR0
 //! and CR3 are the same for rows that are multiplied by the roots of their weights; CR2 is not, and only rows of equal
 //! weight are rotated among each other.
+//!
+//! Vignette "The algorithm": Eq. Sandwich.
 
 mod adjust;
 mod clusters;
