@@ -16,7 +16,7 @@ fail() {
 }
 
 # --- Rust ---------------------------------------------------------------------
-rust_inputs=$(project_files | grep '^src/rust/' | fingerprint "$(versions)")
+rust_inputs=$(project_files | grep -E '^(src/rust/|tools/make/(allowed-)?licences)' | fingerprint "$(versions)")
 if unchanged rust "$rust_inputs"; then
   say "Rust: nothing has changed since rustfmt, clippy and the tests passed"
 else
@@ -34,6 +34,7 @@ else
     grep -E -A 4 'panicked at|^error|[.][.][.] FAILED' "$work/cargo-test.log" | head -n 60 | sed 's/^/   | /' >&2
     fail "cargo test"
   fi
+  sh tools/make/licences.sh || fail licences
   if [ "$failures" = "$before" ]; then
     passed rust "$rust_inputs"
   fi
