@@ -4,7 +4,7 @@
 SHELL = /bin/sh
 TASKS = tools/make
 
-.PHONY: help demo test bench dist install wrappers document authors clean
+.PHONY: help demo test bench dist install wrappers document authors clean check-cran check-debian13
 
 help:
 	@echo "make demo       install what is missing, install the package, run the models of the README"
@@ -15,6 +15,8 @@ help:
 	@echo "make wrappers   write R/extendr-wrappers.R from the Rust crate"
 	@echo "make document   write man/ and NAMESPACE from the comments in R/"
 	@echo "make authors    write inst/AUTHORS from the crates"
+	@echo "make check-cran      R CMD check --as-cran of the tarball, without network"
+	@echo "make check-debian13  build and check in a Debian 13 made by debootstrap (root, 20 minutes)"
 	@echo "make clean      remove everything that was built"
 
 demo:
@@ -44,3 +46,9 @@ authors:
 clean:
 	rm -rf .make dist src/rust/target src/rust/vendor
 	sh ./cleanup
+
+check-cran:
+	@sh $(TASKS)/check-cran.sh $(PASS)
+
+check-debian13:
+	@sh $(TASKS)/check-debian13.sh

@@ -46,7 +46,7 @@ command -v pdflatex > /dev/null 2>&1 || manual=--no-manual
 check=$work/check/mixedlm.Rcheck
 check_inputs=$({
   package_files
-  ls tools/make/test.sh tools/make/check-log.R tools/make/allowed-notes tools/make/document.R
+  ls tools/make/test.sh tools/make/check-symbols.sh tools/make/check-log.R tools/make/allowed-notes tools/make/document.R
 } | fingerprint "$(versions)" "$manual")
 
 run_check() {
@@ -107,6 +107,8 @@ else
   run_check || fail "R CMD check"
   if [ -f "$check/mixedlm/libs/mixedlm.so" ]; then
     check_wrappers || fail wrappers
+    say "R: what the library takes from outside"
+    sh tools/make/check-symbols.sh "$check/mixedlm/libs/mixedlm.so" || fail symbols
   fi
   check_documents || fail "help pages"
   if [ "$failures" = "$before" ]; then
