@@ -6,6 +6,7 @@ TASKS = tools/make
 
 .PHONY: help demo test bench dist install wrappers document map authors clean
 .PHONY: help demo test bench dist install wrappers document authors clean site
+.PHONY: help demo test bench dist install wrappers document authors clean check-cran check-debian13
 
 help:
 	@echo "make demo       install what is missing, install the package, run the models of the README"
@@ -18,6 +19,8 @@ help:
 	@echo "make map        write the purposes of the files into ARCHITECTURE.md"
 	@echo "make authors    write inst/AUTHORS from the crates"
 	@echo "make site       make a web site of the manual in dist/site (needs pkgdown)"
+	@echo "make check-cran      R CMD check --as-cran of the tarball, without network"
+	@echo "make check-debian13  build and check in a Debian 13 made by debootstrap (root, 20 minutes)"
 	@echo "make clean      remove everything that was built"
 
 demo:
@@ -53,3 +56,9 @@ site:
 clean:
 	rm -rf .make dist src/rust/target src/rust/vendor
 	sh ./cleanup
+
+check-cran:
+	@sh $(TASKS)/check-cran.sh $(PASS)
+
+check-debian13:
+	@sh $(TASKS)/check-debian13.sh

@@ -19,16 +19,25 @@ export PATH
 
 # cargo is given its own number of jobs and must not take make's
 unset MAKEFLAGS MFLAGS MAKELEVEL CARGO_MAKEFLAGS
+# a target of the user's own choice would move the library to another folder
+unset CARGO_BUILD_TARGET
 set -- --release --lib --locked --jobs "${MIXEDLM_CARGO_JOBS:-2}" \
   --manifest-path rust/Cargo.toml --target-dir "$target_dir"
 
 if [ -n "$triple" ]; then
   set -- "$@" --target "$triple"
-  # Rust asks for gcc_eh, which R's toolchain for Windows does not have
+  # Build scripts are linked, too, where Rust's own platform is the GNU one: it asks for
+  # a library gcc_eh, which R's toolchain does not have, and for a linker of another name.
   mkdir -p "$target_dir/libgcc_mock"
   : > "$target_dir/libgcc_mock/libgcc_eh.a"
-  LIBRARY_PATH="$LIBRARY_PATH;$(pwd)/$target_dir/libgcc_mock"
+  here=$(pwd -W 2>/dev/null) || here=$(pwd)
+  LIBRARY_PATH="${LIBRARY_PATH:+$LIBRARY_PATH;}$here/$target_dir/libgcc_mock"
   export LIBRARY_PATH
+  linker=x86_64-w64-mingw32.static.posix-gcc.exe
+  if [ -z "$CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER" ] && command -v "$linker" >/dev/null 2>&1; then
+    CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER=$linker
+    export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER
+  fi
 fi
 
 if [ -f rust/vendor.tar.xz ]; then

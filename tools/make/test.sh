@@ -16,7 +16,7 @@ fail() {
 }
 
 # --- Rust ---------------------------------------------------------------------
-rust_inputs=$(project_files | grep '^src/rust/' | fingerprint "$(versions)")
+rust_inputs=$(project_files | grep -E '^(src/rust/|tools/make/(allowed-)?licences)' | fingerprint "$(versions)")
 if unchanged rust "$rust_inputs"; then
   say "Rust: nothing has changed since rustfmt, clippy and the tests passed"
 else
@@ -34,6 +34,7 @@ else
     grep -E -A 4 'panicked at|^error|[.][.][.] FAILED' "$work/cargo-test.log" | head -n 60 | sed 's/^/   | /' >&2
     fail "cargo test"
   fi
+  sh tools/make/licences.sh || fail licences
   if [ "$failures" = "$before" ]; then
     passed rust "$rust_inputs"
   fi
@@ -48,6 +49,7 @@ check_inputs=$({
   ls tools/make/test.sh tools/make/check-log.R tools/make/allowed-notes tools/make/document.R tools/make/check-readme.R README.md
   ls tools/make/test.sh tools/make/check-log.R tools/make/allowed-notes tools/make/document.R \
     tools/make/check-examples.R tools/make/check-index.R _pkgdown.yml
+  ls tools/make/test.sh tools/make/check-symbols.sh tools/make/check-log.R tools/make/allowed-notes tools/make/document.R
 } | fingerprint "$(versions)" "$manual")
 
 run_check() {
@@ -127,6 +129,8 @@ else
   if [ -f "$check/mixedlm/libs/mixedlm.so" ]; then
     check_wrappers || fail wrappers
     check_readme || fail README
+    say "R: what the library takes from outside"
+    sh tools/make/check-symbols.sh "$check/mixedlm/libs/mixedlm.so" || fail symbols
   fi
   check_documents || fail "help pages"
   check_examples || fail "examples and index"

@@ -1,12 +1,7 @@
 # Makes $work/vendor.tar.xz, the crates for a build without network; sets $vendor.
 # Read with '.' after common.sh.
 
-# Where R is installed; crates that none of these need become empty stubs.
-targets="
-  x86_64-unknown-linux-gnu aarch64-unknown-linux-gnu i686-unknown-linux-gnu
-  powerpc64le-unknown-linux-gnu riscv64gc-unknown-linux-gnu s390x-unknown-linux-gnu
-  x86_64-unknown-linux-musl aarch64-unknown-linux-musl
-  x86_64-apple-darwin aarch64-apple-darwin x86_64-pc-windows-gnu"
+. tools/make/targets.sh
 
 # needed_crates: one line '<name>-<version> <features>' for each
 needed_crates() {
@@ -37,7 +32,7 @@ CONFIG
 
 vendor=$work/vendor.tar.xz
 vendor_inputs=$(project_files |
-  grep -E '^(src/rust/(Cargo.lock|(core/)?Cargo.toml)|tools/make/vendor\.(sh|R))$' |
+  grep -E '^(src/rust/(Cargo.lock|(core/)?Cargo.toml)|tools/make/(vendor\.(sh|R)|targets\.sh))$' |
   fingerprint "$(cargo --version)")
 if [ ! -f "$vendor" ] || ! unchanged vendor "$vendor_inputs"; then
   say "fetching and packing the crates"

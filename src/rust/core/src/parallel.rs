@@ -53,6 +53,17 @@ impl<'a> Workers<'a> {
         items: Vec<I>,
         work: impl Fn(I) -> Result<T> + Sync + Send,
     ) -> Result<Vec<T>> {
+        self.map_dyn(items, &work)
+    }
+
+    /// [`Workers::map`] with the work behind a pointer: the loops are compiled once for each type of item and result,
+    /// and the work once, instead of both for each caller. A piece of work is large beside the call.
+    #[inline(never)]
+    fn map_dyn<I: Send, T: Send>(
+        &self,
+        items: Vec<I>,
+        work: &(dyn Fn(I) -> Result<T> + Sync),
+    ) -> Result<Vec<T>> {
         let guarded = |item: I| {
             self.check()?;
             work(item)
