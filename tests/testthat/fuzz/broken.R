@@ -9,16 +9,23 @@ break_model <- function(call) {
   at <- which(nzchar(names))
   switch(pick(c("replace", "add", "remove", "formula", "unknown"), c(0.25, 0.35, 0.1, 0.25, 0.05)),
     replace = if (length(at)) call[[pick(at)]] <- junk(),
-    add = call[[pick(known)]] <- junk(),
+    add = call <- with_argument(call, pick(known), junk()),
     remove = if (length(at)) call[[pick(at)]] <- NULL,
     formula = if (inherits(call$formula, "formula")) {
       call$formula <- mutate_formula(call$formula)
     } else {
       call[[2L]] <- junk()
     },
-    unknown = call[[pick(c("grups", "REMl", "nAGQ", "family", "verbose", "weight"))]] <- junk()
+    unknown = call <- with_argument(call, pick(c("grups", "REMl", "nAGQ", "family", "verbose", "weight")), junk())
   )
   call
+}
+
+# `[[<-` with NULL would take the argument out.
+with_argument <- function(call, name, value) {
+  parts <- as.list(call)
+  parts[name] <- list(value)
+  as.call(parts)
 }
 
 # One node of the formula becomes something else.
@@ -41,7 +48,7 @@ mutate_formula <- function(formula) {
     tryCatch(out[[path]] <- new, error = function(e) NULL)
   }
   if (!inherits(out, "formula")) {
-    out <- tryCatch(stats::as.formula(out), error = function(e) formula)
+    out <- formula
   }
   environment(out) <- env
   out
@@ -70,7 +77,7 @@ break_method <- function(call) {
   if (length(inner) > 2L && chance(0.5)) {
     call[[sample.int(length(inner) - 2L, 1L) + 2L]] <- junk()
   } else if (length(known) && chance(0.85)) {
-    call[[pick(known)]] <- junk()
+    call <- with_argument(call, pick(known), junk())
   } else {
     call <- as.call(c(as.list(call), junk()))
   }

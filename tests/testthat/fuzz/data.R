@@ -78,11 +78,13 @@ draw_covariates <- function(n, k) {
   out <- list()
   for (j in seq_len(k)) {
     kind <- pick(names(kinds), kinds)
-    if (kind == "collinear" && !any(vapply(out, is.double, NA))) kind <- "numeric"
+    if (kind == "collinear" && !any(vapply(out, is_plain, NA))) kind <- "numeric"
     out[[paste0("x", j)]] <- draw_covariate(kind, n, out)
   }
   out
 }
+
+is_plain <- function(x) is.double(x) && !is.object(x)
 
 draw_covariate <- function(kind, n, before) {
   z <- stats::rnorm(n)
@@ -95,7 +97,7 @@ draw_covariate <- function(kind, n, before) {
     logical = z > 0,
     character = letter(pick(2:4)),
     constant = rep(pick(c(0, 1, 7)), n),
-    collinear = pick(Filter(is.double, before)) * pick(c(2, -1, 1e-6)) + pick(c(0, 1)),
+    collinear = pick(Filter(is_plain, before)) * pick(c(2, -1, 1e-6)) + pick(c(0, 1)),
     shifted = z + pick(c(1e3, 1e6, -1e8)),
     tiny = z * 10^-pick(6:12),
     huge = z * 10^pick(6:12),

@@ -73,7 +73,7 @@ draw_bar <- function(data) {
   if (length(f)) {
     v <- pick(f)
     left <- c(left, list(v, call("+", 0, v)))
-    if (length(x)) left <- c(left, list(call("*", v, pick(x)), call("+", 0, call(":", v, pick(x)))))
+    if (length(x) && chance(0.3)) left <- c(left, list(call("*", v, pick(x)), call("+", 0, call(":", v, pick(x)))))
   }
   g <- lapply(data$groups, as.name)
   right <- pick(g)

@@ -52,7 +52,7 @@ run_call <- function(call, env, step) {
   notes <- NULL
   note <- function(kind) {
     function(c) {
-      if (!inherits(c, paste0("mixedlm_", kind)) && !is_users_own(c, env$fit_call %||% call)) {
+      if (!inherits(c, paste0("mixedlm_", kind)) && !is_users_own(c)) {
         notes <<- rbind(notes, outcome(step, text, paste("unclassed", kind), class(c)[1L], told(c), finding = TRUE))
       }
       invokeRestart(if (kind == "warning") "muffleWarning" else "muffleMessage")
@@ -75,10 +75,10 @@ run_call <- function(call, env, step) {
   )
   setTimeLimit()
   seconds <- proc.time()[["elapsed"]] - start
-  list(value = value, rows = rbind(ended_as(value, text, step, seconds, env$fit_call %||% call), notes))
+  list(value = value, rows = rbind(ended_as(value, text, step, seconds), notes))
 }
 
-ended_as <- function(value, text, step, seconds, call) {
+ended_as <- function(value, text, step, seconds) {
   if (!inherits(value, "condition")) {
     return(outcome(step, text, if (seconds > case_seconds / 2) "slow" else "value", class(value)[1L], "", seconds, seconds > case_seconds / 2))
   }
@@ -88,7 +88,7 @@ ended_as <- function(value, text, step, seconds, call) {
     "interrupt"
   } else if (inherits(value, "mixedlm_error")) {
     "classed error"
-  } else if (is_users_own(value, call)) {
+  } else if (is_users_own(value)) {
     "the caller's error"
   } else {
     "unclassed error"
@@ -104,15 +104,17 @@ told <- function(condition) {
   )
 }
 
-# What is not the package's: an error that the drawn code raises itself, R's own matching of arguments, and what the
-# functions in a formula say of their arguments.
-is_users_own <- function(condition, call) {
+# What is not the package's: an error that the drawn code raises itself, R's own matching of arguments, and warnings
+# of the functions in a formula while the formula's variables are evaluated.
+is_users_own <- function(condition) {
   message <- conditionMessage(condition)
-  if (grepl("by the user|matched by multiple actual|matches multiple formal", message)) return(TRUE)
-  where <- conditionCall(condition)
-  is.call(where) && is.symbol(where[[1L]]) &&
-    as.character(where[[1L]]) %in% c("log", "exp", "sqrt", "^", "as.character", "scale") &&
-    grepl(paste(deparse(where, 500L), collapse = ""), paste(deparse(call, 500L), collapse = ""), fixed = TRUE)
+  if (grepl("by the user|matched by multiple actual|matches multiple formal|unused argument", message)) return(TRUE)
+  if (!inherits(condition, "warning")) return(FALSE)
+  evaluates <- function(frame) {
+    is.call(frame) && identical(frame[[1L]], quote(eval)) && is.symbol(frame[[2L]]) &&
+      as.character(frame[[2L]]) %in% c("predvars", "expr")
+  }
+  any(vapply(sys.calls(), evaluates, NA))
 }
 
 # --- what a fit must be -----------------------------------------------------------
