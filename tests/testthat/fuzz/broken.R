@@ -31,7 +31,8 @@ with_argument <- function(call, name, value) {
 # One node of the formula becomes something else.
 mutate_formula <- function(formula) {
   env <- environment(formula)
-  nodes <- paths_of(formula)
+  # the tilde itself stays, or the call is no longer one of mixedlm()
+  nodes <- Filter(function(path) length(path) > 1L || isTRUE(path > 1L), paths_of(formula))
   out <- formula
   for (i in seq_len(pick(1:2))) {
     path <- pick(nodes)

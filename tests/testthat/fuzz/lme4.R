@@ -2,8 +2,9 @@
 #
 # A comparison is made only where both mean the same and lme4's arithmetic has the digits for it:
 # - no rows of weight zero, the default search and the default settings;
-# - the residual standard deviation is more than 1e-5 of the response's and of its largest value, and the relative
-#   factors are below 1e4, in both fits: beyond that the likelihood has no maximum, or lme4's cross-products no digits;
+# - the residual standard deviation is more than 1e-5 of the response's and of its largest value, and the effects of
+#   random columns below 1e4 residual ones, in both fits: beyond that lme4's cross-products have no digits;
+# - fixed and random effects cannot fit the response exactly, which leaves the likelihood without a maximum;
 # - there are at most 15 of these factors, for lme4's time;
 # - the columns of the fixed effects are none left out, and have, each scaled to length one, a condition number below 1e6.
 
@@ -63,12 +64,21 @@ comparable <- function(model, ours, theirs) {
   if (!plain || ncol(x) != length(ours$fe_params) || nrow(x) != length(ours$y)) return(FALSE)
   y <- y - lme4::getME(theirs, "offset")
   noise <- min(stats::sigma(theirs), stats::sigma(ours)) / sqrt(max(stats::weights(theirs), 1))
-  theta <- c(lme4::getME(theirs, "theta"), getME(ours, "theta"))
-  fine <- noise > 1e-5 * max(stats::sd(y), abs(y)) && all(abs(theta) < 1e4)
+  effects <- vapply(list(lme4::getME(theirs, "Lambda"), getME(ours, "Lambda")), function(Lambda) {
+    max(abs(lme4::getME(theirs, "Z") %*% Lambda))
+  }, 0)
+  fine <- noise > 1e-5 * max(stats::sd(y), abs(y)) && all(effects < 1e4) && !is_saturated(x, lme4::getME(theirs, "Z"))
   if (is.na(fine) || !fine) return(FALSE)
   if (!ncol(x)) return(TRUE)
   size <- sqrt(colSums(x^2))
   all(size > 1e-100 & size < 1e100) && kappa(sweep(x, 2L, size, "/"), exact = TRUE) < 1e6
+}
+
+is_saturated <- function(x, z) {
+  if (ncol(x) + ncol(z) < nrow(x)) {
+    return(FALSE)
+  }
+  qr(cbind(x, as.matrix(z)))$rank >= nrow(x)
 }
 
 # Fixed effects in units of their standard errors, fitted values in units of the residual standard deviation. A flat
