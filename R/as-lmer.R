@@ -123,7 +123,11 @@ at_estimates <- function(fit, model) {
   )))
   places <- places_in_theta(fit, parts$reTrms)
   theta <- unname(named_theta(fit))[places]
-  value <- devfun(theta)
+  value <- tryCatch(devfun(theta), error = function(e) {
+    abort("lmer", paste0(
+      "lme4 cannot evaluate its criterion at these estimates: ", sub("[.]$", "", conditionMessage(e)), "."
+    ), argument = "fit")
+  })
   tolerance <- 1e-6 * max(1, abs(field(fit, "criterion")))
   if (!isTRUE(abs(value - field(fit, "criterion")) < tolerance)) {
     abort("lmer", sprintf(

@@ -28,7 +28,6 @@ boot_context <- function(fit, progress = FALSE, whole = whole_design(fit)) {
 # fit knows its columns by.
 whole_design <- function(fit, frame = field(fit, "frame")) {
   design <- build_again(fit, frame)
-  colnames(design$x) <- field(fit, "columns")
   random <- field(fit, "random")
   for (k in seq_along(design$terms)) {
     if (length(design$terms[[k]]$columns) == length(random[[k]]$columns)) {

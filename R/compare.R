@@ -60,8 +60,9 @@ refit_here <- function(fit, caller) {
 }
 
 timed <- function(expr) {
-  seconds <- system.time(value <- expr, gcFirst = FALSE)[["elapsed"]]
-  list(value = value, seconds = seconds)
+  # system.time() would tell of an interruption
+  start <- proc.time()[["elapsed"]]
+  list(value = expr, seconds = proc.time()[["elapsed"]] - start)
 }
 
 # list(value, seconds, warnings) of lmer().

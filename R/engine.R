@@ -210,7 +210,12 @@ build_again <- function(fit, frame = field(fit, "frame"), parsed = field(fit, "p
     old <- options(contrasts = default)
     on.exit(options(old))
   }
-  build_design(parsed, frame, contrasts)
+  design <- build_design(parsed, frame, contrasts)
+  if (missing(parsed)) {
+    # those of a matrix are the caller's, not the formula's
+    colnames(design$x) <- field(fit, "columns")
+  }
+  design
 }
 
 # All elements of the relative factors that their structures allow, term by

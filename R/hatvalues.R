@@ -127,7 +127,7 @@ pearson_residuals <- function(fit) {
 }
 
 standardized_residuals <- function(fit) {
-  finite_or_nan(pearson_residuals(fit) / (sigma(fit) * sqrt(1 - leverages(fit))))
+  finite_or_nan(pearson_residuals(fit) / (sigma(fit) * sqrt(pmax(1 - leverages(fit), 0))))
 }
 
 finite_or_nan <- function(x) {

@@ -118,7 +118,9 @@ covratio.influence.mixedlm <- function(model, ...) {
 covtrace.influence.mixedlm <- function(model, ...) {
   no_dots(substitute(list(...)))
   parts <- deletion_parts(model)
-  each_deletion(parts, function(v) abs(sum(diag(solve_scaled_rows(parts$all, v))) - parts$p))
+  each_deletion(parts, function(v) {
+    tryCatch(abs(sum(diag(solve_scaled_rows(parts$all, v))) - parts$p), error = function(e) NA_real_)
+  })
 }
 
 #' @rdname influence-measures
@@ -298,12 +300,12 @@ each_deletion <- function(parts, of) {
   stats::setNames(out, rownames(parts$change))
 }
 
-# d'C^-1 d for the covariance that `of` gives for each deletion.
+# d'C^-1 d for the covariance that `of` gives for each deletion; NA where it is singular.
 quadratic_forms <- function(parts, of) {
   out <- rep(NA_real_, nrow(parts$change))
   for (i in base::which(parts$ok)) {
     d <- parts$change[i, ]
-    out[i] <- sum(d * solve_scaled_rows(of(i), d))
+    out[i] <- tryCatch(sum(d * solve_scaled_rows(of(i), d)), error = function(e) NA_real_)
   }
   stats::setNames(out, rownames(parts$change))
 }

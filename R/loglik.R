@@ -85,6 +85,9 @@ criterion_as <- function(fit, reml) {
 #' @importFrom stats extractAIC
 #' @export
 extractAIC.mixedlm <- function(fit, scale = 0, k = 2, ...) {
+  if (!is_number(k)) {
+    abort("argument", paste0("`k` must be a number; found ", describe(k), "."), argument = "k")
+  }
   if (field(fit, "reml")) {
     fit <- fit_again(fit, reml = FALSE)
   }

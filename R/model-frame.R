@@ -188,18 +188,23 @@ is_variable <- function(name, data, env) {
 
 # --- checks ----------------------------------------------------------------
 
+# A data frame of columns, matrices among them, that have one number of rows.
+frame_of_list <- function(x) {
+  structure(x, class = "data.frame", row.names = .set_row_names(if (length(x)) NROW(x[[1L]]) else 0L))
+}
+
 check_data <- function(data) {
   if (is.null(data) || is.data.frame(data) || is.environment(data)) {
     return(data)
   }
   if (is.list(data)) {
-    size <- unique(lengths(data))
+    size <- unique(vapply(data, NROW, 0L))
     if (is.null(names(data)) || length(size) > 1L) {
       abort("data", paste0(
         "`data` given as a list must have named elements of one length."
       ), argument = "data")
     }
-    return(list2DF(data))
+    return(frame_of_list(data))
   }
   abort("data", paste0(
     "`data` must be a data frame, a list or an environment, not ",

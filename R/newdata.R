@@ -165,7 +165,7 @@ as_newdata <- function(newdata, fit, argument) {
     if (length(unique(vapply(newdata, NROW, 0L))) > 1L) {
       newdata_error(argument, "`", argument, "` given as a list must have elements of one length.")
     }
-    return(with_shared_columns(list2DF(newdata), fit))
+    return(with_shared_columns(frame_of_list(newdata), fit))
   }
   newdata_error(
     argument, "`", argument, "` must be a data frame, or a list of columns, not ", describe(newdata), "."

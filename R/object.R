@@ -129,14 +129,15 @@ new_mixedlm <- function(call, parsed, design, raw, reml, method, control,
     group_name = group_label_of(parsed, design, outer),
     group_sizes = group_sizes(parsed, design, outer)
   )
-  check_representable(fit)
+  check_representable(fit, columns[!is.na(design$held %||% rep.int(NA, length(columns)))])
   class(fit) <- "mixedlm"
   validate_mixedlm(fit)
 }
 
 # Numbers so large or small that they, or what is made of them, left the range
-# of doubles. A variance that is positive before it is scaled must not vanish.
-check_representable <- function(fit) {
+# of doubles. The variance of a fixed effect must not vanish, unless it is `held`,
+# nor that of a random effect, unless it is zero before it is scaled.
+check_representable <- function(fit, held) {
   parts <- list(
     `fixed effects` = fit$fe_params,
     `covariance of the fixed effects` = fit$vcov_unscaled * fit$scale,
@@ -145,9 +146,9 @@ check_representable <- function(fit) {
     `covariances of the random effects` = lapply(fit$psi, `*`, fit$scale)
   )
   finite <- vapply(parts, function(v) all(is.finite(unlist(v))), NA)
-  unscaled <- diag(as.matrix(fit$vcov_unscaled))
+  unscaled <- diag(as.matrix(fit$vcov_unscaled))[!names(fit$fe_params) %in% held]
   vanished <- c(
-    NA, any(unscaled != 0 & unscaled * fit$scale == 0), NA, NA,
+    NA, any(unscaled * fit$scale == 0), NA, NA,
     any(mapply(function(theta, psi) {
       any(diag(as.matrix(theta)) != 0 & diag(as.matrix(psi)) * fit$scale == 0)
     }, fit$theta, fit$psi))

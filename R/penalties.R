@@ -235,8 +235,13 @@ check_penalties <- function(fe_pen, cov_pen, method = "newton") {
 }
 
 is_penalty_like <- function(x) {
-  inherits(x, "mixedlm_penalty") ||
-    ((is.list(x) || is.environment(x)) && is.function(x[["func"]]) && is.function(x[["deriv"]]))
+  if (inherits(x, "mixedlm_penalty")) {
+    return(TRUE)
+  }
+  if (is.list(x)) {
+    x <- unclass(x)
+  }
+  (is.list(x) || is.environment(x)) && is.function(x[["func"]]) && is.function(x[["deriv"]])
 }
 
 as_penalty <- function(x, part, argument) {

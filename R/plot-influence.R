@@ -64,6 +64,9 @@ influence_data <- function(x, labels, sort) {
   name <- names(d) %||% as.character(seq_along(d))
   place <- if (sort) rank(-d, ties.method = "first") else seq_along(d)
   out <- data.frame(name = name, distance = as.numeric(d), place = place)[is.finite(d), ]
+  if (!nrow(out)) {
+    abort("argument", "There is nothing to draw: no deletion has a Cook's distance.", argument = "x")
+  }
   out$labelled <- rank(-out$distance, ties.method = "first") <= count
   structure(out, axis = if (identical(x$groups, "case")) "Row left out" else paste(x$groups, "left out"))
 }

@@ -26,7 +26,8 @@ rising_points <- function(zeta) {
 }
 
 # A cubic between neighbours; slopes that are unknown or too steep to be monotone
-# are limited (Fritsch and Carlson 1980). NULL for fewer than two points.
+# are limited (Fritsch and Carlson 1980). NULL for fewer than two points, or numbers
+# out of range.
 hermite_spline <- function(x, y, slope) {
   different <- c(TRUE, diff(x) > 0)
   x <- x[different]
@@ -50,6 +51,10 @@ hermite_spline <- function(x, y, slope) {
   coefficients <- cbind(
     y, slope, c((3 * secant - 2 * from - to) / h, 0), c((from + to - 2 * secant) / h^2, 0)
   )
+  # a parameter of 1e-150 has no cubic that doubles can hold
+  if (!all(is.finite(coefficients))) {
+    return(NULL)
+  }
   dimnames(coefficients) <- NULL
   structure(
     list(knots = x, coefficients = coefficients),

@@ -75,7 +75,6 @@ intercept_column <- function() {
 }
 
 plain_matrix <- function(z, name) {
-  check_finite_matrix(z, "The random-effects column")
   check_random_columns(z, name)
   dim <- dim(z)
   dimnames <- dimnames(z)
@@ -87,6 +86,7 @@ plain_matrix <- function(z, name) {
 
 # Squares of the columns must be numbers: variances are in their units.
 check_random_columns <- function(z, name) {
+  check_finite_matrix(z, "The random-effects column")
   for (j in seq_len(ncol(z))) {
     size <- max(abs(range(z[, j])))
     if (size > 1e-140 && size < 1e140) {

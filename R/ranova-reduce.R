@@ -136,7 +136,7 @@ refit_without <- function(fit, parsed, bar) {
 linear_criterion <- function(fit) {
   design <- build_again(fit)
   root <- sqrt(field(fit, "weights") %||% rep.int(1, nobs(fit)))
-  kept <- match(names(field(fit, "fe_params")), colnames(design$x))
+  kept <- match(names(field(fit, "fe_params")), field(fit, "columns"))
   x <- qr(design$x[, kept, drop = FALSE] * root)
   y <- (field(fit, "y") - (field(fit, "offset") %||% 0)) * root
   n <- length(y) - if (field(fit, "reml")) length(kept) else 0L

@@ -202,7 +202,7 @@ held_path <- function(job, design, alpha) {
   kept <- columns[raw$kept]
   cov <- as.matrix(raw$beta_cov_unscaled)
   quadratic <- list(
-    a = solve_scaled(cov) / raw$sigma2, centre = raw$beta[raw$kept]
+    a = information_of(cov) / raw$sigma2, centre = raw$beta[raw$kept]
   )
   l1 <- outer(job$weights[kept], alpha * job$l1_ratio)
   l2 <- outer(job$weights[kept], alpha * (1 - job$l1_ratio) / 2)

@@ -244,9 +244,16 @@ coefficient_quadratic <- function(fit) {
   cov <- as.matrix(field(fit, "vcov_unscaled"))
   own <- diag(cov) != 0
   list(
-    a = if (any(own)) solve_scaled(cov[own, own, drop = FALSE]) / field(fit, "scale") else matrix(0, 0L, 0L),
+    a = if (any(own)) information_of(cov[own, own, drop = FALSE]) / field(fit, "scale") else matrix(0, 0L, 0L),
     centre = field(fit, "fe_params")[own], own = own
   )
+}
+
+# The inverse of a covariance of fixed effects.
+information_of <- function(cov) {
+  tryCatch(solve_scaled(cov), error = function(e) {
+    abort("numerical", "The fixed effects cannot be told apart in double precision.")
+  })
 }
 
 # Coefficients (a column per column of the weights, which have a row per coefficient of `quadratic`).

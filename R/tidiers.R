@@ -134,7 +134,7 @@ check_scales <- function(scales, effects) {
   if (length(scales) == length(effects) && length(scales) > 1L) {
     scales <- scales[match("ran_pars", effects)]
   }
-  if (is.null(scales) || identical(is.na(scales), TRUE)) {
+  if (is.null(scales) || identical(scales, NA)) {
     return("sdcor")
   }
   choose_one(scales, c("sdcor", "vcov"), "scales")

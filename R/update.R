@@ -56,6 +56,9 @@ update.mixedlm <- function(object, formula., ..., evaluate = TRUE) {
 }
 
 updated_formula <- function(object, changes) {
+  if (!inherits(changes, "formula") && !is_string(changes)) {
+    abort("formula", paste0("`formula.` must be a formula; found ", describe(changes), "."), argument = "formula.")
+  }
   tryCatch(
     stats::update.formula(formula_without_dot(field(object, "parsed")), changes),
     error = function(e) {
