@@ -3,7 +3,7 @@
 # what each measures. Peers that are not installed are left out.
 #   sh tools/make/bench.sh          everything, into bench/results/ (an hour)
 #   QUICK=1 sh tools/make/bench.sh  small models and sizes, into .make/bench/ (minutes)
-sh tools/make/setup.sh demo || exit 1
+sh tools/make/setup.sh bench || exit 1
 sh tools/make/install.sh || exit 1
 . tools/make/common.sh
 
