@@ -87,8 +87,10 @@ growth_section <- function(table, name) {
   table <- table[table$series == name, ]
   ours <- table[table$program == "mixedlm", ]
   of <- function(program) table$seconds[match(paste(ours$rows, program), paste(table$rows, table$program))]
-  ms <- function(seconds) ifelse(is.na(seconds), "", format(signif(1000 * seconds, 3L), big.mark = ",", scientific = FALSE, trim = TRUE, drop0trailing = TRUE))
-  each <- function(x) vapply(x, ms, "")
+  ms <- function(seconds) {
+    format(signif(1000 * seconds, 3L), big.mark = ",", scientific = FALSE, trim = TRUE, drop0trailing = TRUE)
+  }
+  each <- function(x) ifelse(is.na(x), "", vapply(x, ms, ""))
   columns <- data.frame(
     rows = ours$rows, `levels of u` = ours$levels, `mixedlm, ms` = each(ours$seconds), `lmer, ms` = each(of("lmer")),
     `lm, ms` = each(of("lm")), `reduction, ms` = each(ours$reduction_s), evaluations = ours$evaluations,
@@ -100,10 +102,10 @@ growth_section <- function(table, name) {
   x <- ours[[grows(name)]]
   found <- c(powers(table), reduction = power(x, ours$reduction_s), `one evaluation` = power(x, ours$evaluation_s))
   found <- found[!is.na(found)]
+  found <- paste0(names(found), " ", sprintf("%.2f", found), collapse = ", ")
   c(
     paste("##", growth_titles[[name]]), "", paste0(growth_models[[name]], "."), "", markdown(columns), "",
-    paste0("Growth with the ", grows(name), ", as a power, over the larger half of the sizes: ", paste0(names(found), " ", sprintf("%.2f", found), collapse = ", "), "."),
-    ""
+    paste0("Growth with the ", grows(name), ", as a power, over the larger half of the sizes: ", found, "."), ""
   )
 }
 
@@ -115,7 +117,7 @@ write_growth <- function(folder) {
     "![time against rows and levels](growth.png)", "",
     paste0(
       "The whole call, in one process; medians of 5 fits, of 2 beyond a second, one beyond ten. A program leaves a ",
-      "series after the first size that takes it longer than a minute. `reduction` and `one evaluation` are parts of ",
+      "series when the next size would take it longer than a minute. `reduction` and `one evaluation` are parts of ",
       "mixedlm's call: reading the data, and the criterion with, where the step was accepted, its derivatives."
     ), "",
     unlist(lapply(intersect(names(growth_titles), table$series), function(name) growth_section(table, name)))

@@ -3,8 +3,8 @@
 # call the reduction, which reads the data, and one evaluation of the criterion apart.
 #   Rscript bench/growth.R [--quick] [--patience=60]   writes growth.csv, growth.md and growth.png
 #   Rscript bench/growth.R --draw [folder]             the last two again, from growth.csv
-# A program leaves a series after the first size of which one fit takes longer than `patience`
-# seconds. The quick run goes to .make/bench, the other one to bench/results.
+# A program leaves a series when the next size would take it longer than `patience` seconds, as far
+# as its last two sizes tell. The quick run goes to .make/bench, the other one to bench/results.
 source("bench/common.R")
 source("bench/growth-plot.R")
 
@@ -76,6 +76,12 @@ measure <- function(fit, d) {
   )
 }
 
+# What the next size would take if the times went on growing as from the last size but one.
+expected <- function(seconds) {
+  last <- utils::tail(seconds, 2L)
+  if (length(last) < 2L) seconds else max(last[[2L]], last[[2L]]^2 / last[[1L]])
+}
+
 run_series <- function(name, patience, most) {
   one <- series[[name]]
   running <- intersect(programs, c("mixedlm", "lm", if (requireNamespace("lme4", quietly = TRUE)) "lmer"))
@@ -90,8 +96,8 @@ run_series <- function(name, patience, most) {
         pairs = if (is.null(one$items)) NA else nrow(unique(d[c("u", "v")])), as.list(times),
         evaluation_s = times[["optimisation_s"]] / times[["evaluations"]]
       ))
-      message(name, ", ", format(rows, scientific = FALSE), " rows, ", program, ": ", format(times[["seconds"]], digits = 3L), " s")
-      if (times[["seconds"]] > patience) {
+      message(sprintf("%s, %.0f rows, %s: %.3g s", name, rows, program, times[["seconds"]]))
+      if (expected(table$seconds[table$program == program]) > patience) {
         running <- setdiff(running, program)
       }
     }

@@ -59,6 +59,11 @@ distance <- function(x) {
   ifelse(is.na(x), "", ifelse(x < 1e-6, "0", formatC(x, digits = 1L, format = "e")))
 }
 
+signed <- function(x) {
+  text <- distance(abs(x))
+  ifelse(!is.na(x) & x < -1e-6, paste0("-", text), text)
+}
+
 detail <- function(rows) {
   time <- ifelse(rows$status == "over", paste(">", digits3(rows$limit_s), "s"), duration(rows$seconds))
   claim <- ifelse(rows$status == "fitted", rows$claim, rows$status)
@@ -71,7 +76,7 @@ detail <- function(rows) {
     MiB = digits3(rows$memory_mib),
     criterion = ifelse(is.na(rows$criterion), "", paste0(sprintf("%.4f", rows$criterion), ifelse(other, paste0(" ", kind), ""))),
     `above best` = distance(rows$above),
-    `own value less this` = ifelse(is.na(rows$criterion), "", sub("e[+]00", "", formatC(rows$own - rows$criterion, digits = 1L, format = "e"))),
+    `own value less this` = signed(rows$own - rows$criterion),
     claim = ifelse(is.na(claim), "", claim), warnings = ifelse(is.na(rows$warnings), "", rows$warnings),
     remarks = short(remark), check.names = FALSE
   )
