@@ -111,8 +111,8 @@ folder <- if (quick) file.path(".make", "bench") else file.path("bench", "result
 if ("--draw" %in% args) {
   folder <- c(setdiff(args, "--draw"), folder)[[1L]]
 } else {
-  patience <- as.numeric(c(sub("--patience=", "", grep("^--patience=", args, value = TRUE)), if (quick) 2 else 60)[[1L]])
-  table <- do.call(rbind, lapply(names(series), run_series, patience, if (quick) 2e5 else Inf))
+  patience <- as.numeric(c(sub("--patience=", "", grep("^--patience=", args, value = TRUE)), if (quick) 1 else 60)[[1L]])
+  table <- do.call(rbind, lapply(names(series), run_series, patience, if (quick) 1e5 else Inf))
   dir.create(folder, showWarnings = FALSE, recursive = TRUE)
   utils::write.csv(table, file.path(folder, "growth.csv"), row.names = FALSE, na = "")
   writeLines(machine(), file.path(folder, "growth-machine.txt"))

@@ -83,7 +83,7 @@ run_process <- function(peer, files, arguments) {
   args <- c(script_of(peer), if (peer != "julia") peer, inputs, answer)
   # starting and reading the data come on top of the limit
   status <- suppressWarnings(system2(
-    program, shQuote(args), stdout = log, stderr = log, timeout = arguments$limit + 30
+    program, shQuote(args), stdout = log, stderr = log, timeout = arguments$limit + 15
   ))
   if (!file.exists(answer)) {
     if (status == 124L) {

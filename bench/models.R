@@ -139,7 +139,7 @@ benchmark_models <- list(
   ),
   dyestuff2 = benchmark_model(
     "Dyestuff2: a variance of zero", "Yield", "1", c(Batch = "1"), "grouped", TRUE,
-    function() from_package("Dyestuff2", "lme4"), quick = TRUE
+    function() from_package("Dyestuff2", "lme4")
   ),
   singular = benchmark_model(
     "20 groups whose slopes do not differ", "y", "1 + x", c(g = "1 + x"), "grouped", TRUE,

@@ -131,8 +131,10 @@ class GPBoost:
     def read(self, result):
         variances = [float(v) for v in result.get_cov_pars(format_pandas=False)]
         return {
-            "own": 2 * result.get_current_neg_log_likelihood(), "sigma2": variances[0],
-            "psi": {group: [v] for group, v in zip(self.names, variances[1:])}, "claim": "none",
+            "own": 2 * result.get_current_neg_log_likelihood(),
+            "sigma2": variances[0],
+            "psi": {group: [v] for group, v in zip(self.names, variances[1:])},
+            "claim": "none",
         }
 
 
@@ -158,7 +160,9 @@ class PyMixedlm:
         found = result.VarCorr()
         psi = {name: flat(found.get_cov(name)) for name in found.groups}
         return {
-            "own": -2 * float(result.logLik()), "sigma2": result.sigma**2, "psi": psi,
+            "own": -2 * float(result.logLik()),
+            "sigma2": result.sigma**2,
+            "psi": psi,
             "claim": claim(result),
             "said": f"{result.function_evals} evaluations, {result.optimizer}",
         }
@@ -181,8 +185,10 @@ class PyMixedlmRs:
 
     def read(self, result):
         return {
-            "own": -2 * result.llf, "sigma2": result.scale,
-            "psi": {self.group: flat(result.cov_re)}, "claim": claim(result),
+            "own": -2 * result.llf,
+            "sigma2": result.scale,
+            "psi": {self.group: flat(result.cov_re)},
+            "claim": claim(result),
         }
 
 
@@ -251,9 +257,14 @@ def run(peer, model, data, save):
     for name, values in found.pop("psi").items():
         found["psi." + name] = " ".join(repr(float(v)) for v in values)
     answer = {
-        "first": first[0], "seconds": first[0], "cpu": first[1], "runs": 1, "memory": memory,
+        "first": first[0],
+        "seconds": first[0],
+        "cpu": first[1],
+        "runs": 1,
+        "memory": memory,
         "kind": "REML" if model["reml"] and not isinstance(fitter, GPBoost) else "ML",
-        "warnings": len(said), **found,
+        "warnings": len(said),
+        **found,
     }
     save(answer)
     later = []

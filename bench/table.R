@@ -1,10 +1,10 @@
 # The battery of bench/models.R in mixedlm and in every peer that is installed, on the same data:
 # time, peak memory, the criterion reached, warnings, and what each says about its fit.
 #   Rscript bench/table.R [--quick] [--models=penicillin,insteval] [--peers=mixedlm,lmer]
-#     [--limit=60] [--times=10] [--budget=3] [--processes=3] [--threads=1] [--memory=12]
+#     [--limit=60] [--times=10] [--budget=2] [--processes=3] [--threads=1] [--memory=12]
 #     [--output=bench/results] [--merge]
 #
-#   --quick      the small models, one process for each peer, at most 20 s for a fit
+#   --quick      the small models and one of InstEval, one process for each peer, at most 15 s for a fit
 #   --limit      seconds that one fit may take
 #   --times, --budget   a process calls again until there are `times` calls or `budget` seconds are
 #                used up, and once in any case where the first call left time for it
@@ -28,7 +28,7 @@ for (package in c("mixedlm", "lme4")) {
 
 flags <- c("quick", "merge")
 defaults <- list(
-  models = names(benchmark_models), peers = names(peer_labels), limit = 60, times = 10, budget = 3,
+  models = names(benchmark_models), peers = names(peer_labels), limit = 60, times = 10, budget = 2,
   processes = 3, threads = NULL, memory = 12, output = NULL, quick = FALSE, merge = FALSE
 )
 
@@ -62,7 +62,8 @@ read_arguments <- function(args) {
   values <- defaults
   if (isTRUE(given$quick)) {
     quick <- names(Filter(function(model) model$quick, benchmark_models))
-    values[c("models", "limit", "processes", "budget")] <- list(quick, 20, 1, 1)
+    peers <- setdiff(names(peer_labels), c("lmer-bobyqa", "gpboost"))
+    values[c("models", "peers", "limit", "processes", "budget")] <- list(quick, peers, 15, 1, 1)
     values$output <- file.path(".make", "bench")
   } else if (!any(c("models", "peers") %in% names(given))) {
     values$output <- file.path("bench", "results")

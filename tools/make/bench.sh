@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what is missing and the package, and runs the scripts of bench/; bench/README.md tells
 # what each measures. Peers that are not installed are left out.
-#   sh tools/make/bench.sh          everything, into bench/results/ (an hour)
+#   sh tools/make/bench.sh          everything, into bench/results/ (over an hour)
 #   QUICK=1 sh tools/make/bench.sh  small models and sizes, into .make/bench/ (minutes)
 sh tools/make/setup.sh bench || exit 1
 sh tools/make/install.sh || exit 1
