@@ -11,7 +11,7 @@ TASKS = tools/make
 help:
 	@echo "make demo       install what is missing, install the package, run the models of the README"
 	@echo "make test       install what is missing, check and test the Rust and the R code"
-	@echo "make bench      install what is missing, install the package, run bench/ (an hour)"
+	@echo "make bench      install what is missing, install the package, run bench/ (over an hour; QUICK=1: minutes)"
 	@echo "make install    install the package into R's library"
 	@echo "make dist       build dist/mixedlm_<version>.tar.gz with all crates inside"
 	@echo "make wrappers   write R/extendr-wrappers.R from the Rust crate"
@@ -30,7 +30,7 @@ test:
 	@sh $(TASKS)/test.sh
 
 bench:
-	@sh $(TASKS)/bench.sh
+	@QUICK=$(QUICK) sh $(TASKS)/bench.sh
 
 install:
 	@sh $(TASKS)/install.sh

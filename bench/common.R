@@ -45,19 +45,45 @@ markdown <- function(table) {
   )
 }
 
-machine <- function() {
-  cpu <- if (file.exists("/proc/cpuinfo")) grep("^model name", readLines("/proc/cpuinfo"), value = TRUE)[1L] else ""
+# One line of a file such as /proc/cpuinfo, without the name of its field; "" where there is none.
+system_field <- function(file, field) {
+  if (!file.exists(file)) {
+    return("")
+  }
+  line <- grep(paste0("^", field), readLines(file), value = TRUE)
+  gsub("\"", "", trimws(sub("^[^:=]*[:=]", "", c(line, "")[[1L]])), fixed = TRUE)
+}
+
+# The processor, its cores and the memory.
+hardware <- function() {
+  memory <- as.numeric(gsub("[^0-9]", "", system_field("/proc/meminfo", "MemTotal"))) / 1024^2
   paste0(
-    Sys.Date(), ", ", R.version.string, ", ", parallel::detectCores(), " cores", sub(".*:", ",", cpu),
+    system_field("/proc/cpuinfo", "model name"), ", ", parallel::detectCores(), " cores",
+    if (!is.na(memory)) paste0(", ", round(memory), " GiB of memory"), ", ",
+    system_field("/etc/os-release", "PRETTY_NAME")
+  )
+}
+
+# What else the machine was doing: threads that wait for each other suffer from a busy core.
+load_average <- function() {
+  if (!file.exists("/proc/loadavg")) {
+    return(NA_character_)
+  }
+  strsplit(readLines("/proc/loadavg"), " ", fixed = TRUE)[[1L]][[1L]]
+}
+
+machine <- function() {
+  paste0(
+    Sys.Date(), ", ", hardware(), "; ", R.version.string, ", BLAS ", basename(extSoftVersion()[["BLAS"]]),
     ", mixedlm ", utils::packageVersion("mixedlm"),
-    if (requireNamespace("lme4", quietly = TRUE)) paste0(", lme4 ", utils::packageVersion("lme4"))
+    if (requireNamespace("lme4", quietly = TRUE)) paste0(", lme4 ", utils::packageVersion("lme4")),
+    "; load average at the end ", load_average()
   )
 }
 
 # Write a section to bench/results/<name>.md and to the console.
-report <- function(name, title, lines) {
+report <- function(name, title, lines, directory = file.path("bench", "results")) {
   text <- c(paste("#", title), "", machine(), "", lines)
-  directory <- file.path("bench", "results")
   dir.create(directory, showWarnings = FALSE, recursive = TRUE)
   writeLines(text, file.path(directory, paste0(name, ".md")))
   cat(text, "", sep = "\n")

@@ -1,103 +1,120 @@
-# How the time of a crossed fit, y ~ x + (1 | u) + (1 | v), grows: with the rows for fixed levels,
-# and with the levels for a fixed number of rows for each. The reduction, which reads the data, and
-# the optimisation apart.
-#   Rscript bench/growth.R [largest number of rows] [largest number of levels of u]
-library(mixedlm)
+# How the time of a whole call grows with the rows and with the levels, for independent groups with
+# slopes and for two crossed factors, beside lmer() and lm() of the fixed effects; and of mixedlm's
+# call the reduction, which reads the data, and one evaluation of the criterion apart.
+#   Rscript bench/growth.R [--quick] [--patience=60]   writes growth.csv, growth.md and growth.png
+#   Rscript bench/growth.R --draw [folder]             the last two again, from growth.csv
+# A program leaves a series when the next size would take it longer than `patience` seconds, as far
+# as its last two sizes tell. The quick run goes to .make/bench, the other one to bench/results.
 source("bench/common.R")
+source("bench/growth-plot.R")
 
-args <- as.numeric(commandArgs(trailingOnly = TRUE))
-most_rows <- if (length(args) > 0L) args[[1L]] else 2e6
-most_levels <- if (length(args) > 1L) args[[2L]] else 8000
-# a series ends with the first size of which one fit takes longer, in seconds
-patience <- 60
+programs <- c("mixedlm", "lmer", "lm")
 
-simulate <- function(rows, users, items) {
+grouped <- list(formula = y ~ x + (x | u), reml = TRUE)
+crossed <- list(formula = y ~ x + (1 | u) + (1 | v), reml = FALSE)
+
+# Each series: the model, what grows, and the sizes; users are levels of u, items those of v.
+series <- list(
+  `grouped-rows` = list(
+    model = grouped, rows = c(1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6, 2e6), users = function(rows) 2000, items = NULL
+  ),
+  `grouped-levels` = list(
+    model = grouped, rows = 10 * c(500, 1000, 2000, 5000, 1e4, 2e4, 5e4, 1e5, 2e5),
+    users = function(rows) rows / 10, items = NULL
+  ),
+  `crossed-rows` = list(
+    model = crossed, rows = c(1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6, 2e6), users = function(rows) 1000,
+    items = function(rows) 500
+  ),
+  `crossed-levels` = list(
+    model = crossed, rows = 20 * c(125, 250, 500, 1000, 2000, 4000, 8000), users = function(rows) rows / 20,
+    items = function(rows) rows / 40
+  )
+)
+
+simulate <- function(one, rows) {
   set.seed(23)
   # every level occurs, and whom a row joins is random
-  u <- sample(rep_len(seq_len(users), rows))
-  v <- sample(rep_len(seq_len(items), rows))
-  x <- rnorm(rows)
-  y <- x + 0.7 * rnorm(users)[u] + 0.5 * rnorm(items)[v] + rnorm(rows)
-  data.frame(y = y, x = x, u = factor(u), v = factor(v))
+  among <- function(levels) sample(rep_len(seq_len(levels), rows))
+  u <- among(one$users(rows))
+  x <- stats::rnorm(rows)
+  d <- data.frame(y = x + 0.7 * stats::rnorm(one$users(rows))[u] + stats::rnorm(rows), x = x, u = factor(u))
+  if (is.null(one$items)) {
+    d$y <- d$y + 0.5 * stats::rnorm(one$users(rows))[u] * x
+  } else {
+    v <- among(one$items(rows))
+    d$y <- d$y + 0.5 * stats::rnorm(one$items(rows))[v]
+    d$v <- factor(v)
+  }
+  d
 }
 
-# Medians of the fits of one size, in milliseconds; fewer of those that take long.
-measure <- function(rows, users, items) {
-  d <- simulate(rows, users, items)
-  one <- function() {
-    gc(FALSE)
-    start <- Sys.time()
-    fit <- mixedlm(y ~ x + (1 | u) + (1 | v), d, REML = FALSE)
-    c(
-      call = as.numeric(Sys.time() - start, units = "secs"),
-      unlist(fit$optinfo[c("seconds", "evaluations")])
-    )
-  }
-  first <- one()
-  again <- if (first[["call"]] < 1) 5L else if (first[["call"]] < 10) 2L else 0L
-  fits <- cbind(first, replicate(again, one()))
-  typical <- apply(fits[, seq_len(again) + (again > 0L), drop = FALSE], 1L, stats::median)
-  ms <- 1000 * typical
-  data.frame(
-    rows = rows, `levels of u` = users, `levels of v` = items,
-    `pairs that occur` = nrow(unique(d[c("u", "v")])), `whole call, ms` = ms[["call"]],
-    `reduction, ms` = ms[["seconds.reduction"]],
-    `optimisation, ms` = ms[["seconds.optimisation"]],
-    evaluations = typical[["evaluations"]],
-    `one evaluation, ms` = ms[["seconds.optimisation"]] / typical[["evaluations"]],
-    check.names = FALSE
+fitters <- function(model) {
+  list(
+    mixedlm = function(d) mixedlm::mixedlm(model$formula, d, REML = model$reml),
+    lmer = function(d) suppressWarnings(suppressMessages(lme4::lmer(model$formula, d, REML = model$reml))),
+    lm = function(d) stats::lm(y ~ x, d)
   )
 }
 
-series <- function(rows, users, items) {
+# The median call of some, fewer of those that take long, in seconds.
+measure <- function(fit, d) {
+  one <- function() {
+    gc(FALSE)
+    start <- Sys.time()
+    found <- fit(d)
+    call <- as.numeric(Sys.time() - start, units = "secs")
+    parts <- if (inherits(found, "mixedlm")) unlist(found$optinfo[c("seconds", "evaluations")]) else rep(NA_real_, 3L)
+    c(call, parts)
+  }
+  first <- one()
+  again <- if (first[[1L]] < 1) 5L else if (first[[1L]] < 10) 2L else 0L
+  fits <- cbind(first, replicate(again, one()))
+  stats::setNames(
+    apply(fits[, seq_len(again) + (again > 0L), drop = FALSE], 1L, stats::median),
+    c("seconds", "reduction_s", "optimisation_s", "evaluations")
+  )
+}
+
+# What the next size would take if the times went on growing as from the last size but one.
+expected <- function(seconds) {
+  last <- utils::tail(seconds, 2L)
+  if (length(last) < 2L) seconds else max(last[[2L]], last[[2L]]^2 / last[[1L]])
+}
+
+run_series <- function(name, patience, most) {
+  one <- series[[name]]
+  running <- intersect(programs, c("mixedlm", "lm", if (requireNamespace("lme4", quietly = TRUE)) "lmer"))
+  fit <- fitters(one$model)
   table <- NULL
-  for (k in seq_along(rows)) {
-    row <- measure(rows[[k]], users[[k]], items[[k]])
-    table <- rbind(table, row)
-    message(paste(format(unlist(row), digits = 3L), collapse = " "))
-    if (row[["whole call, ms"]] > 1000 * patience) {
-      break
+  for (rows in one$rows[one$rows <= most]) {
+    d <- simulate(one, rows)
+    for (program in running) {
+      times <- measure(fit[[program]], d)
+      table <- rbind(table, data.frame(
+        series = name, program = program, rows = rows, levels = one$users(rows),
+        pairs = if (is.null(one$items)) NA else nrow(unique(d[c("u", "v")])), as.list(times),
+        evaluation_s = times[["optimisation_s"]] / times[["evaluations"]]
+      ))
+      message(sprintf("%s, %.0f rows, %s: %.3g s", name, rows, program, times[["seconds"]]))
+      if (expected(table$seconds[table$program == program]) > patience) {
+        running <- setdiff(running, program)
+      }
     }
   }
   table
 }
 
-# The power of `size` with which each time grows: over the whole series, and over its larger half,
-# where what does not grow weighs less.
-powers <- function(table, size) {
-  columns <- c("whole call, ms", "reduction, ms", "optimisation, ms", "one evaluation, ms")
-  power <- function(column, keep) {
-    if (length(keep) < 2L) {
-      return(NA_character_)
-    }
-    line <- stats::lm(log(table[[column]][keep]) ~ log(table[[size]][keep]))
-    sprintf("%.2f", stats::coef(line)[[2L]])
-  }
-  all <- seq_len(nrow(table))
-  larger <- all[all > nrow(table) / 2]
-  data.frame(
-    time = sub(", ms", "", columns), `all sizes` = vapply(columns, power, "", all),
-    `larger half` = vapply(columns, power, "", larger), check.names = FALSE
-  )
+args <- commandArgs(trailingOnly = TRUE)
+quick <- "--quick" %in% args
+folder <- if (quick) file.path(".make", "bench") else file.path("bench", "results")
+if ("--draw" %in% args) {
+  folder <- c(setdiff(args, "--draw"), folder)[[1L]]
+} else {
+  patience <- as.numeric(c(sub("--patience=", "", grep("^--patience=", args, value = TRUE)), if (quick) 1 else 60)[[1L]])
+  table <- do.call(rbind, lapply(names(series), run_series, patience, if (quick) 1e5 else Inf))
+  dir.create(folder, showWarnings = FALSE, recursive = TRUE)
+  utils::write.csv(table, file.path(folder, "growth.csv"), row.names = FALSE, na = "")
+  writeLines(machine(), file.path(folder, "growth-machine.txt"))
 }
-
-sizes <- function(sizes, most) sizes[sizes <= most]
-rows <- sizes(c(2e4, 5e4, 1e5, 2e5, 5e5, 1e6, 2e6), most_rows)
-by_rows <- series(rows, rep(2000, length(rows)), rep(1000, length(rows)))
-users <- sizes(c(250, 500, 1000, 2000, 4000, 8000, 16000, 32000), most_levels)
-by_levels <- series(20 * users, users, users / 2)
-
-report(
-  "growth", "Crossed random effects: growth of the time",
-  c(
-    paste0(
-      "`y ~ x + (1 | u) + (1 | v)`, ML, two threads; medians of 5 fits, of 2 beyond a second, ",
-      "one beyond ten. An evaluation is the criterion with, where the step was accepted, its ",
-      "derivatives."
-    ), "",
-    "## Rows, for fixed levels", "", markdown(by_rows), "",
-    "Growth with the rows, as a power:", "", markdown(powers(by_rows, "rows")), "",
-    "## Levels, with 20 rows for each of `u` and 40 for each of `v`", "", markdown(by_levels), "",
-    "Growth with the levels, as a power:", "", markdown(powers(by_levels, "levels of u"))
-  )
-)
+write_growth(folder)

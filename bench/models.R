@@ -1,5 +1,6 @@
-# The models of bench/peers.R. Each is described once, in parts from which the formula of lme4, the
-# call of nlme and what Python needs are put together:
+# The battery: the models of bench/table.R. Each is described once, in parts from which the formula
+# of lme4, the call of nlme and what Python and Julia need are put together:
+#   title             a few words
 #   response, fixed   the response, and the fixed effects as R and patsy both read them
 #   terms             the random effects: columns, named by their grouping factor ("a:b" for the
 #                     combinations of two)
@@ -7,7 +8,8 @@
 #   reml              REML or ML
 #   data              a function without arguments: the variables that occur, grouping variables as
 #                     factors
-benchmark_model <- function(title, response, fixed, terms, structure, reml, data) {
+#   quick             whether it is among the models of the quick mode
+benchmark_model <- function(title, response, fixed, terms, structure, reml, data, quick = FALSE) {
   bars <- paste0("(", terms, " | ", names(terms), ")", collapse = " + ")
   variables <- function() {
     used <- unique(c(response, all.vars(str2lang(fixed)), all.vars(str2lang(bars))))
@@ -15,7 +17,7 @@ benchmark_model <- function(title, response, fixed, terms, structure, reml, data
   }
   list(
     title = title, response = response, fixed = fixed, terms = terms, structure = structure,
-    reml = reml, formula = paste(response, "~", fixed, "+", bars), data = variables
+    reml = reml, formula = paste(response, "~", fixed, "+", bars), data = variables, quick = quick
   )
 }
 
@@ -82,44 +84,108 @@ ratings <- function(users = 6000L, items = 3700L, n = 1e6) {
   d
 }
 
+# A correlated intercept and slope for each group, and five numeric fixed effects.
+slopes <- function(rows, groups) {
+  set.seed(20)
+  g <- sample.int(groups, rows, replace = TRUE)
+  x <- matrix(stats::rnorm(5 * rows), rows, dimnames = list(NULL, paste0("x", 1:5)))
+  b <- matrix(stats::rnorm(2 * groups), groups)
+  y <- drop(x %*% (1:5)) + b[g, 1L] + b[g, 2L] * x[, 1L] + stats::rnorm(rows)
+  data.frame(y = y, x, g = factor(g))
+}
+
+# Slopes that do not differ between the groups: a covariance matrix of rank one fits best.
+without_slopes <- function() {
+  set.seed(26)
+  d <- data.frame(g = factor(rep(1:20, each = 6L)), x = rep(0:5, 20L))
+  d$y <- 10 + d$x + 2 * stats::rnorm(20L)[d$g] + stats::rnorm(120L)
+  d
+}
+
+# Whether a statement of verbal aggression is affirmed, as a number: a linear model of it.
+verbal_aggression <- function() {
+  d <- from_package("VerbAgg", "lme4")
+  d$yes <- as.numeric(d$r2 == "Y")
+  d
+}
+
 insteval <- function() from_package("InstEval", "lme4")
 
 benchmark_models <- list(
   sleepstudy = benchmark_model(
-    "sleepstudy", "Reaction", "1 + Days", c(Subject = "1 + Days"), "grouped", TRUE,
-    function() from_package("sleepstudy", "lme4")
+    "sleepstudy: slopes", "Reaction", "1 + Days", c(Subject = "1 + Days"), "grouped", TRUE,
+    function() from_package("sleepstudy", "lme4"), quick = TRUE
   ),
   dietox = benchmark_model(
-    "dietox", "Weight", "1 + Time", c(Pig = "1 + Time"), "grouped", TRUE,
-    function() from_package("dietox", "geepack")
+    "dietox: slopes", "Weight", "1 + Time", c(Pig = "1 + Time"), "grouped", TRUE,
+    function() from_package("dietox", "mixedlm"), quick = TRUE
+  ),
+  sitka = benchmark_model(
+    "Sitka: slopes, time in days", "size", "1 + Time", c(tree = "1 + Time"), "grouped", TRUE,
+    function() {
+      d <- from_package("Sitka", "MASS")
+      d$tree <- factor(d$tree)
+      d
+    },
+    quick = TRUE
+  ),
+  orthodont = benchmark_model(
+    "Orthodont: slopes", "distance", "1 + age*Sex", c(Subject = "1 + age"), "grouped", TRUE,
+    function() {
+      d <- as.data.frame(from_package("Orthodont", "nlme"))
+      d$Subject <- factor(d$Subject, ordered = FALSE)
+      d
+    }
+  ),
+  dyestuff2 = benchmark_model(
+    "Dyestuff2: a variance of zero", "Yield", "1", c(Batch = "1"), "grouped", TRUE,
+    function() from_package("Dyestuff2", "lme4")
+  ),
+  singular = benchmark_model(
+    "20 groups whose slopes do not differ", "y", "1 + x", c(g = "1 + x"), "grouped", TRUE,
+    without_slopes, quick = TRUE
   ),
   pastes = benchmark_model(
-    "Pastes", "strength", "1", c(batch = "1", `batch:cask` = "1"), "nested", TRUE,
-    function() from_package("Pastes", "lme4")
+    "Pastes: nested", "strength", "1", c(batch = "1", `batch:cask` = "1"), "nested", TRUE,
+    function() from_package("Pastes", "lme4"), quick = TRUE
+  ),
+  penicillin = benchmark_model(
+    "Penicillin: crossed", "diameter", "1", c(plate = "1", sample = "1"), "crossed", TRUE,
+    function() from_package("Penicillin", "lme4"), quick = TRUE
+  ),
+  scotssec = benchmark_model(
+    "ScotsSec: partly crossed", "attain", "1 + sex + verbal + social",
+    c(primary = "1", second = "1"), "crossed", FALSE,
+    function() from_package("ScotsSec", "mlmRev"), quick = TRUE
+  ),
+  chem97 = benchmark_model(
+    "Chem97: schools in authorities", "score", "1 + gcsecnt",
+    c(lea = "1", `lea:school` = "1"), "nested", FALSE,
+    function() from_package("Chem97", "mlmRev")
   ),
   egsingle = benchmark_model(
-    "egsingle, pupils in schools", "math", "1 + year",
+    "egsingle: pupils in schools, slopes of both", "math", "1 + year",
     c(schoolid = "1 + year", `schoolid:childid` = "1 + year"), "nested", TRUE,
     function() from_package("egsingle", "mlmRev")
   ),
-  penicillin = benchmark_model(
-    "Penicillin", "diameter", "1", c(plate = "1", sample = "1"), "crossed", TRUE,
-    function() from_package("Penicillin", "lme4")
+  verbagg = benchmark_model(
+    "VerbAgg: crossed, five fixed effects", "yes", "1 + Anger + Gender + btype + situ",
+    c(id = "1", item = "1"), "crossed", TRUE, verbal_aggression
   ),
   insteval = benchmark_model(
-    "InstEval, three intercepts", "y", "1",
+    "InstEval: three intercepts", "y", "1 + service",
     c(s = "1", d = "1", dept = "1"), "crossed", FALSE, insteval
   ),
   `insteval-service` = benchmark_model(
-    "InstEval, service in departments", "y", "1 + service",
+    "InstEval: service in departments", "y", "1 + service",
     c(s = "1", d = "1", `dept:service` = "1"), "crossed", FALSE, insteval
   ),
   `insteval-fixed` = benchmark_model(
-    "InstEval, departments fixed", "y", "1 + service*dept",
-    c(s = "1", d = "1"), "crossed", FALSE, insteval
+    "InstEval: departments fixed", "y", "1 + service*dept",
+    c(s = "1", d = "1"), "crossed", FALSE, insteval, quick = TRUE
   ),
   `subjects-items` = benchmark_model(
-    "60 subjects, 40 items, 4 cells: 20 parameters", "y", "1 + a*b",
+    "60 subjects, 40 items, 4 cells: 20 variance parameters", "y", "1 + a*b",
     c(s = "1 + a*b", i = "1 + a*b"), "crossed", TRUE,
     function() {
       sd_s <- c(1, 0.5, 0.5, 0.4)
@@ -127,14 +193,22 @@ benchmark_models <- list(
     }
   ),
   maximal = benchmark_model(
-    "56 subjects, 32 items, one cell of 8 for each pair: 72 parameters", "y", "1 + a*b*c",
+    "maximal, 56 subjects, 32 items, 8 cells: 72 variance parameters", "y", "1 + a*b*c",
     c(s = "1 + a*b*c", i = "1 + a*b*c"), "crossed", TRUE,
     function() {
       sd_s <- c(1, 0.5, 0.5, 0.4, 0.4, 0.3, 0.3, 0.2)
       subjects_and_items(25, 56L, 32L, c("a", "b", "c"), sd_s, 0.8 * sd_s, one_cell_each)
     }
   ),
+  `slopes-1e4` = benchmark_model(
+    "a million rows, slopes of 10,000 groups", "y", "1 + x1 + x2 + x3 + x4 + x5",
+    c(g = "1 + x1"), "grouped", TRUE, function() slopes(1e6, 1e4)
+  ),
+  `slopes-1e5` = benchmark_model(
+    "a million rows, slopes of 100,000 groups", "y", "1 + x1 + x2 + x3 + x4 + x5",
+    c(g = "1 + x1"), "grouped", TRUE, function() slopes(1e6, 1e5)
+  ),
   ratings = benchmark_model(
-    "A million ratings", "y", "1", c(user = "1", item = "1"), "crossed", FALSE, ratings
+    "a million ratings", "y", "1", c(user = "1", item = "1"), "crossed", FALSE, ratings
   )
 )

@@ -1,4 +1,4 @@
-"""Times one Python package on one model of bench/peers.R, which calls this script.
+"""Times one Python package on one model of bench/table.R, which calls this script.
 
     python bench/peers.py --versions
     python bench/peers.py <peer> <model.json> <data.csv> <answer.txt>
@@ -8,17 +8,13 @@ imported as `mixedlm` and `mixedlm_rs`, so that all fit into one virtual environ
 the R package of this repository.
 
 What is timed is the call that starts from a data frame and ends with a fit: formulas and design
-matrices included; the reading of the data and the coding of strings as categories not. The answer
-has one line "key<tab>value" for each of: seconds (median), cpu (the same of all threads together),
-runs, criterion (-2 log-likelihood, restricted for REML), kind (of the criterion), memory (MiB above
-what there was before the first fit), remark; or else skipped or failed, the reason.
+matrices included; imports, the reading of the data and the coding of strings as categories not.
+The answer has the lines that bench/peer.R describes.
 """
 
-import contextlib
 import gc
 import importlib.metadata
 import json
-import math
 import re
 import statistics
 import sys
@@ -46,6 +42,17 @@ def group_codes(data, group):
     return data.groupby(parts, observed=True, sort=False).ngroup().to_numpy()
 
 
+def flat(matrix):
+    """The elements of a matrix of any kind, as numbers."""
+    import numpy
+
+    return [float(v) for v in numpy.asarray(matrix, float).ravel()]
+
+
+def claim(result):
+    return "converged" if result.converged else "not converged"
+
+
 class Statsmodels:
     """statsmodels' MixedLM, through formulas."""
 
@@ -55,6 +62,7 @@ class Statsmodels:
         groups, columns = model["groups"], model["columns"]
         crossed = model["structure"] == "crossed"
         self.mixedlm, self.data, self.reml = smf.mixedlm, data, model["reml"]
+        self.groups, self.crossed = groups, crossed
         self.formula = f"{model['response']} ~ {model['fixed']}"
         if any(column != "1" for column in (columns if crossed else columns[1:])):
             where = "of crossed factors" if crossed else "below the outermost group"
@@ -73,8 +81,14 @@ class Statsmodels:
     def fit(self):
         return self.mixedlm(self.formula, self.data, **self.options).fit(reml=self.reml)
 
-    def describe(self, result):
-        return -2 * result.llf, "" if result.converged else "converged: False"
+    def read(self, result):
+        groups = self.groups
+        psi = dict.fromkeys(groups)
+        variances = iter(result.vcomp)
+        for i, group in enumerate(groups):
+            first = i == 0 and not self.crossed
+            psi[group] = flat(result.cov_re) if first else [next(variances)]
+        return {"own": -2 * result.llf, "sigma2": result.scale, "psi": psi, "claim": claim(result)}
 
 
 class GPBoost:
@@ -91,6 +105,7 @@ class GPBoost:
         self.gpboost, self.patsy, self.data = gpboost, patsy, data
         self.fixed = model["fixed"]
         self.y = data[model["response"]].to_numpy(float)
+        self.names = model["groups"]
         self.groups = self.codes(model["groups"])
 
     def codes(self, groups):
@@ -113,28 +128,20 @@ class GPBoost:
         model.fit(y=self.y, X=self.design())
         return model
 
-    def describe(self, result):
-        return 2 * result.get_current_neg_log_likelihood(), "its own value, with noise"
-
-    def describe_exactly(self, result):
-        """The iterative methods know the likelihood up to noise: here it is, exactly."""
-        exact = self.model("cholesky")
-        mean = self.design() @ result.get_coef(format_pandas=False)
-        variances = result.get_cov_pars(format_pandas=False)
-        value = 2 * exact.neg_log_likelihood(cov_pars=variances, y=self.y, fixed_effects=mean)
-        return value, f"its own value {self.describe(result)[0]:.4f}"
+    def read(self, result):
+        variances = [float(v) for v in result.get_cov_pars(format_pandas=False)]
+        return {
+            "own": 2 * result.get_current_neg_log_likelihood(),
+            "sigma2": variances[0],
+            "psi": {group: [v] for group, v in zip(self.names, variances[1:])},
+            "claim": "none",
+        }
 
 
 class GPBoostCholesky(GPBoost):
     """GPBoost with exact factorisations."""
 
     method = "cholesky"
-
-    def describe(self, result):
-        return 2 * result.get_current_neg_log_likelihood(), ""
-
-    def describe_exactly(self, result):
-        return self.describe(result)
 
 
 class PyMixedlm:
@@ -149,9 +156,16 @@ class PyMixedlm:
     def fit(self):
         return self.lmer(self.formula, self.data, REML=self.reml)
 
-    def describe(self, result):
-        remark = f"{result.function_evals} evaluations, {result.optimizer}"
-        return -2 * float(result.logLik()), remark
+    def read(self, result):
+        found = result.VarCorr()
+        psi = {name: flat(found.get_cov(name)) for name in found.groups}
+        return {
+            "own": -2 * float(result.logLik()),
+            "sigma2": result.sigma**2,
+            "psi": psi,
+            "claim": claim(result),
+            "said": f"{result.function_evals} evaluations, {result.optimizer}",
+        }
 
 
 class PyMixedlmRs:
@@ -163,14 +177,19 @@ class PyMixedlmRs:
         if model["structure"] != "grouped":
             raise Skip("one grouping factor only")
         self.mixedlm, self.data, self.reml = mixedlm_rs.mixedlm, data, model["reml"]
-        self.formula = f"{model['response']} ~ {model['fixed']}"
+        self.formula, self.group = f"{model['response']} ~ {model['fixed']}", model["groups"][0]
         self.options = {"groups": model["groups"][0], "re_formula": "~ " + model["columns"][0]}
 
     def fit(self):
         return self.mixedlm(self.formula, self.data, **self.options).fit(reml=self.reml)
 
-    def describe(self, result):
-        return -2 * result.llf, "" if result.converged else "converged: False"
+    def read(self, result):
+        return {
+            "own": -2 * result.llf,
+            "sigma2": result.scale,
+            "psi": {self.group: flat(result.cov_re)},
+            "claim": claim(result),
+        }
 
 
 PEERS = {
@@ -186,20 +205,6 @@ def read_data(model, path):
     import pandas
 
     return pandas.read_csv(path, dtype={name: "category" for name in model["factors"]})
-
-
-def warm_up(peer):
-    """A fit of next to nothing, which loads what is loaded late."""
-    import pandas
-
-    groups = [i // 4 for i in range(48)]
-    y = [math.sin(9 * i) + math.sin(7 * (i // 4)) for i in range(48)]
-    data = pandas.DataFrame({"y": y, "g": pandas.Categorical([f"g{g}" for g in groups])})
-    model = {
-        "response": "y", "fixed": "1", "groups": ["g"], "columns": ["1"], "structure": "grouped",
-        "reml": False, "formula": "y ~ 1 + (1 | g)",
-    }
-    PEERS[peer](model, data).fit()
 
 
 def resident(field):
@@ -230,39 +235,48 @@ def timed(call):
     return result, (time.perf_counter() - start, time.process_time() - cpu)
 
 
-def run(peer, model, data, times, budget, save):
-    """Fits until there are `times` runs or `budget` seconds are used up, but once at least.
+def again(first, later, model):
+    """Whether to call once more; the rule of bench/peer.R."""
+    if not later:
+        return first < model["limit"] / 3
+    return len(later) < model["times"] and first + sum(t[0] for t in later) < model["budget"]
 
-    The answer is saved before a criterion is computed that the package itself does not.
-    """
+
+def run(peer, model, data, save):
+    """The first call, and more of them within the budget; the answer is saved after the first."""
     fitter = PEERS[peer](model, data)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         (result, first), memory = peak_memory(lambda: timed(fitter.fit))
-    times_taken = [first]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        while len(times_taken) < times and sum(t[0] for t in times_taken) < budget:
-            times_taken.append(timed(fitter.fit)[1])
     passing = (DeprecationWarning, FutureWarning)
     said = [str(w.message) for w in caught if not issubclass(w.category, passing)]
+    found = fitter.read(result)
+    remark = [found["said"]] if "said" in found else []
+    found["said"] = "; ".join(dict.fromkeys(remark + said))
+    found["own"], found["sigma2"] = repr(float(found["own"])), repr(float(found["sigma2"]))
+    for name, values in found.pop("psi").items():
+        found["psi." + name] = " ".join(repr(float(v)) for v in values)
     answer = {
-        "seconds": statistics.median(t[0] for t in times_taken),
-        "cpu": statistics.median(t[1] for t in times_taken),
-        "runs": len(times_taken),
-        "kind": "REML" if model["reml"] and not isinstance(fitter, GPBoost) else "ML",
+        "first": first[0],
+        "seconds": first[0],
+        "cpu": first[1],
+        "runs": 1,
         "memory": memory,
+        "kind": "REML" if model["reml"] and not isinstance(fitter, GPBoost) else "ML",
+        "warnings": len(said),
+        **found,
     }
-
-    def describe(how):
-        criterion, remark = how(result)
-        remarks = ([remark] if remark else []) + list(dict.fromkeys(said))
-        save({**answer, "criterion": repr(float(criterion)), "remark": "; ".join(remarks)})
-
-    describe(fitter.describe)
-    if isinstance(fitter, GPBoost):
-        with contextlib.suppress(Exception):
-            describe(fitter.describe_exactly)
+    save(answer)
+    later = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        while again(first[0], later, model):
+            later.append(timed(fitter.fit)[1])
+    if later:
+        answer["seconds"] = statistics.median(t[0] for t in later)
+        answer["cpu"] = statistics.median(t[1] for t in later)
+        answer["runs"] = len(later)
+        save(answer)
 
 
 def limit_memory(gibibytes):
@@ -296,8 +310,7 @@ def main(peer, model_path, data_path, answer_path):
     try:
         importlib.metadata.version(PACKAGES[peer])
         data = read_data(model, data_path)
-        warm_up(peer)
-        run(peer, model, data, model["times"], model["budget"], save)
+        run(peer, model, data, save)
     except importlib.metadata.PackageNotFoundError:
         save({"skipped": "not installed"})
     except Skip as reason:

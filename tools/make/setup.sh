@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what is missing on a Debian-like machine, or says what is missing.
-#   sh tools/make/setup.sh demo|test
+#   sh tools/make/setup.sh demo|test|bench
 # Compilers and R come from Debian's packages; a Rust toolchain that is there
 # already is used as it is.
 . tools/make/common.sh
@@ -27,6 +27,7 @@ r_packages() {
     names="$(packages_in "Depends Imports LinkingTo Suggests VignetteBuilder") roxygen2"
   else
     names="$(packages_in "Depends Imports LinkingTo") lme4 MASS"
+    [ "$purpose" = demo ] || names="$names glmmTMB mlmRev"
   fi
   for name in $names; do
     case "$base_packages" in
@@ -133,7 +134,7 @@ if [ "$rust" = absent ]; then
   candidate=$(apt-cache policy rustc | sed -n 's/^ *Candidate: *\([0-9.]*\).*/\1/p')
   if new_enough "$candidate"; then
     debian="$debian cargo rustc"
-    [ "$purpose" = demo ] || debian="$debian rustfmt rust-clippy"
+    [ "$purpose" != test ] || debian="$debian rustfmt rust-clippy"
   else
     die "There is no Cargo here, and this Debian's is too old (rustc ${candidate:-none}).
 $(rust_advice)"

@@ -139,6 +139,10 @@ else
   fi
 fi
 
+# --- the benchmarks -------------------------------------------------------------
+say "are the published benchmarks those of bench/results/table.csv?"
+Rscript --vanilla tools/make/check-bench.R || fail "benchmark tables"
+
 # --- the sum ----------------------------------------------------------------------
 # cargo: 'test result: ok. 3 passed; 0 failed; 1 ignored; ...'
 # testthat: '[ FAIL 0 | WARN 0 | SKIP 0 | PASS 42 ]'; the last of a file counts
