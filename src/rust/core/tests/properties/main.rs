@@ -6,5 +6,6 @@
 
 mod criterion;
 mod fits;
+mod inference;
 mod oracle;
 mod runs;

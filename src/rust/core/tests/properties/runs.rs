@@ -20,7 +20,7 @@ where
     let config = Config {
         cases: cases.max(1),
         failure_persistence: None,
-        max_shrink_iters: 2000,
+        max_shrink_iters: 300,
         max_global_rejects: 100_000,
         ..Config::default()
     };
