@@ -6,6 +6,7 @@
 
 mod criterion;
 mod fits;
+mod garbage;
 mod inference;
 mod oracle;
 mod runs;
