@@ -19,8 +19,13 @@ methods_known <- c("newton", "bfgs", "lbfgs", "nelder-mead", "em")
 #'   evaluation is expensive.
 #' @param threads (`integer(1)`) number of threads for models with many groups,
 #'   1 to 1024. The result is the same to the last bit whatever their number.
-#'   Further limited by the environment variables `OMP_THREAD_LIMIT` and
-#'   `_R_CHECK_LIMIT_CORES_` where they are set.
+#'   The default is the option `mixedlm.threads`, else 2, or fewer where there is one core,
+#'   where the option `mc.cores` or the environment variable `OMP_NUM_THREADS` says so, and
+#'   1 in a process that shares the machine with others of its kind: a child of
+#'   [parallel::mclapply()], a worker of [parallel::makeCluster()] or of the package 'future'.
+#'   A default is found again by each computation with a fit. Whatever was asked for is
+#'   limited by the environment variables `OMP_THREAD_LIMIT` and `_R_CHECK_LIMIT_CORES_` (2)
+#'   where they are set.
 #' @param rank_tol (`numeric(1)`) a column of the fixed-effects design is
 #'   aliased when what is left of it, after the columns before it are taken out,
 #'   is shorter than `rank_tol` times the column. As in [stats::lm()]. Between
@@ -41,7 +46,7 @@ methods_known <- c("newton", "bfgs", "lbfgs", "nelder-mead", "em")
 #' @examples
 #' mixedlm_control(maxit = 50, threads = 1)
 mixedlm_control <- function(maxit = NULL, tol = 1e-10, em_steps = NULL,
-                            threads = getOption("mixedlm.threads", 2L),
+                            threads = default_threads(),
                             rank_tol = 1e-7, progress = interactive(),
                             max_memory = NULL) {
   if (!is.null(maxit)) {
@@ -50,6 +55,7 @@ mixedlm_control <- function(maxit = NULL, tol = 1e-10, em_steps = NULL,
   if (!is.null(em_steps)) {
     em_steps <- control_integer(em_steps, "em_steps", 0, 1000)
   }
+  by_default <- missing(threads) && is.null(getOption("mixedlm.threads"))
   structure(
     list(
       maxit = maxit,
@@ -60,7 +66,7 @@ mixedlm_control <- function(maxit = NULL, tol = 1e-10, em_steps = NULL,
       progress = control_flag(progress, "progress"),
       max_memory = control_bytes(max_memory, "max_memory")
     ),
-    class = "mixedlm_control"
+    class = "mixedlm_control", threads_by_default = by_default
   )
 }
 
@@ -126,19 +132,6 @@ control_flag <- function(x, name) {
     ), argument = name)
   }
   x
-}
-
-# A machine or a check that allows fewer threads has the last word.
-limit_threads <- function(threads) {
-  limit <- suppressWarnings(as.integer(Sys.getenv("OMP_THREAD_LIMIT")))
-  if (!is.na(limit) && limit >= 1L) {
-    threads <- min(threads, limit)
-  }
-  cores <- tolower(Sys.getenv("_R_CHECK_LIMIT_CORES_"))
-  if (nzchar(cores) && cores != "false") {
-    threads <- min(threads, 2L)
-  }
-  threads
 }
 
 # A control object from what the user gave as `control`: such an object, or a

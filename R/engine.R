@@ -28,7 +28,7 @@ engine_options <- function(reml, method, control, start) {
   list(
     reml = reml, method = method, maxit = maxit, tol = control$tol,
     em_steps = control$em_steps, rank_tol = control$rank_tol,
-    threads = control$threads, progress = control$progress,
+    threads = threads_now(control), progress = control$progress,
     max_memory = control$max_memory,
     start = if (is.null(start)) NULL else as.double(start)
   )
@@ -58,7 +58,7 @@ complete_raw <- function(raw, design, method, control) {
   raw$beta <- beta
   raw$method <- method
   raw$reason <- engine_reason(raw, design)
-  raw$threads <- control$threads
+  raw$threads <- threads_now(control)
   names(raw$seconds) <- c("reduction", "optimisation")
   raw$messages <- character()
   raw

@@ -32,6 +32,9 @@ rs_prediction <- function(problem, options) .Call(wrap__rs_prediction, problem, 
 # The random effects given the fixed ones, and their uncertainty for the rows after the first `skip`.
 rs_conditional <- function(problem, options, skip) .Call(wrap__rs_conditional, problem, options, skip)
 
+# The number of cores that this process may use, 1 where that is not known.
+rs_cores <- function() .Call(wrap__rs_cores)
+
 # Fits of made-up data: one row per replicate.
 rs_bootstrap <- function(problem, options) .Call(wrap__rs_bootstrap, problem, options)
 

@@ -132,7 +132,7 @@ engine_deletion <- function(fit, deleted, method, maxfun, ncores) {
     options$maxit <- as.integer(min(maxfun, .Machine$integer.max))
   }
   if (!is.null(ncores)) {
-    options$threads <- as.integer(min(ncores, 256))
+    options$threads <- limit_threads(min(ncores, 256))
   }
   options$clusters <- as.integer(deleted$codes)
   options$count <- length(deleted$sizes)

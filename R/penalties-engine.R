@@ -35,7 +35,7 @@ engine_penalty <- function(penalty, design) {
 }
 
 # function(slopes, number, at): a value or slopes of one of the user's penalties; an
-# error is kept in `problem` and NULL returned.
+# error or an interrupt is kept in `problem` and NULL returned.
 answer_for <- function(fe_pen, of_terms, design, problem) {
   columns <- colnames(design$x)
   answer <- function(slopes, number, at) {
@@ -55,6 +55,9 @@ answer_for <- function(fe_pen, of_terms, design, problem) {
   function(slopes, number, at) {
     tryCatch(answer(slopes, number, at), error = function(e) {
       problem$error <- e
+      NULL
+    }, interrupt = function(e) {
+      problem$interrupted <- TRUE
       NULL
     })
   }
@@ -88,6 +91,9 @@ any_inverse <- function(mat) {
 # An answer of the engine; an error of the user's functions is told as they raised it.
 penalised_answer <- function(options, problem, design) {
   answer <- rs_fit_penalised(problem, options)
+  if (isTRUE(options$penalty$problem$interrupted)) {
+    signal_interrupt()
+  }
   raised <- options$penalty$problem$error
   if (!identical(answer$status, "ok") && !is.null(raised)) {
     abort("penalty", paste0("A function of the penalty failed: ", conditionMessage(raised)), parent = raised)

@@ -20,6 +20,7 @@ register_with_lme4 <- function(...) {
 }
 
 .onLoad <- function(libname, pkgname) {
+  remember_process()
   if (isNamespaceLoaded("lme4")) {
     register_with_lme4()
   }

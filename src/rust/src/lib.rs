@@ -125,6 +125,12 @@ fn rs_conditional(problem: List, options: List, skip: i32) -> List {
     })
 }
 
+/// The number of cores that this process may use, 1 where that is not known.
+#[extendr]
+fn rs_cores() -> i32 {
+    std::thread::available_parallelism().map_or(1, |n| n.get().min(1024) as i32)
+}
+
 /// Convert, run, and say how it went.
 fn respond(
     problem: &List,
@@ -165,4 +171,5 @@ extendr_module! {
     fn rs_robust;
     fn rs_prediction;
     fn rs_conditional;
+    fn rs_cores;
 }
