@@ -4,9 +4,7 @@
 SHELL = /bin/sh
 TASKS = tools/make
 
-.PHONY: help demo test bench dist install wrappers document map authors clean
-.PHONY: help demo test bench dist install wrappers document authors clean site
-.PHONY: help demo test bench dist install wrappers document authors clean check-cran check-debian13
+.PHONY: help demo test bench dist install wrappers document map authors clean site check-cran check-debian13
 
 help:
 	@echo "make demo       install what is missing, install the package, run the models of the README"

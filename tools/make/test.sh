@@ -46,10 +46,7 @@ command -v pdflatex > /dev/null 2>&1 || manual=--no-manual
 check=$work/check/mixedlm.Rcheck
 check_inputs=$({
   package_files
-  ls tools/make/test.sh tools/make/check-log.R tools/make/allowed-notes tools/make/document.R tools/make/check-readme.R README.md
-  ls tools/make/test.sh tools/make/check-log.R tools/make/allowed-notes tools/make/document.R \
-    tools/make/check-examples.R tools/make/check-index.R _pkgdown.yml
-  ls tools/make/test.sh tools/make/check-symbols.sh tools/make/check-log.R tools/make/allowed-notes tools/make/document.R
+  ls tools/make/*.R tools/make/test.sh tools/make/check-symbols.sh tools/make/allowed-notes _pkgdown.yml README.md
 } | fingerprint "$(versions)" "$manual")
 
 run_check() {
