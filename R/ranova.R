@@ -188,9 +188,9 @@ ranova_table <- function(fit, reductions, tests) {
 ranova_heading <- function(fit, labels, note) {
   kind <- if (field(fit, "reml")) "restricted likelihood" else "likelihood"
   lines <- if (length(unique(note)) == 1L) {
-    paste0("Null distribution: ", note[1L])
+    strwrap(paste0("Null distribution: ", note[1L]), 80L, exdent = 2L)
   } else {
-    c("Null distributions:", paste0("  ", labels, ": ", note))
+    c("Null distributions:", strwrap(paste0(labels, ": ", note), 80L, indent = 2L, exdent = 4L))
   }
   c(
     paste0("Tests of random-effects terms by their ", kind, " ratios"), "",

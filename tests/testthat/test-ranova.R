@@ -217,3 +217,13 @@ test_that("`nsim` is refused where nothing is simulated", {
   error <- expect_error(ranova(mixedlm(Weight ~ Time, dietox, groups = "Pig"), nsim = 10), class = "mixedlm_error_argument")
   expect_identical(error$argument, "nsim")
 })
+
+test_that("a long heading is printed on lines of ordinary width", {
+  three <- mixedlm(Weight ~ Time + (1 | Litter) + (Time | Pig), dietox)
+  tests <- ranova(three, method = "exact", nsim = 100, seed = 1)
+  expect_gt(length(unique(attr(tests, "method"))), 1L)
+  expect_lte(max(nchar(capture.output(print(tests)))), 80L)
+  two <- ranova(mixedlm(Weight ~ Time + (1 | Litter) + (1 | Pig), dietox), method = "exact", nsim = 100, seed = 1)
+  expect_lte(max(nchar(capture.output(print(two)))), 80L)
+  expect_output(print(two), "the other random effects taken as known")
+})
