@@ -74,3 +74,53 @@ test_that("every file that a vignette names exists", {
     expect_identical(basename(named[!file.exists(named)]), character(), info = page)
   }
 })
+
+# Figures of bench/results/ are copied into tables of vignettes.
+bench <- test_path("..", "..", "bench", "results")
+
+skip_without_bench <- function() {
+  skip_without_sources()
+  if (!dir.exists(bench)) {
+    skip("the results of the benchmarks are not there")
+  }
+}
+
+cells_of <- function(rows) {
+  lapply(strsplit(gsub("`[^`]*`", "", rows), "|", fixed = TRUE), trimws)
+}
+
+numbers_in <- function(text) {
+  unlist(regmatches(text, gregexpr("[0-9][0-9,]*(\\.[0-9]+)?", text)))
+}
+
+test_that("measured figures in the vignette on large data are those of the benchmarks", {
+  skip_without_bench()
+  text <- readLines(file.path(dirname(vignette), "large-data.Rmd"), encoding = "UTF-8")
+  rows <- grep("\\| `[a-z-]+\\.md` \\|$", text, value = TRUE)
+  expect_gt(length(rows), 10)
+  for (row in rows) {
+    file <- file.path(bench, sub(".*`([a-z-]+\\.md)` \\|$", "\\1", row))
+    known <- numbers_in(readLines(file))
+    cells <- cells_of(row)[[1L]]
+    measured <- numbers_in(cells[length(cells) - 1L])
+    expect_gt(length(measured), 0)
+    expect_identical(setdiff(measured, known), character(), info = row)
+  }
+})
+
+test_that("coverage in the vignette on inference is that of the benchmark, interval by interval", {
+  skip_without_bench()
+  result <- cells_of(grep("^\\| [a-zA-Z ]+ \\| .* \\| [0-9.]+ \\|", readLines(file.path(bench, "coverage.md")), value = TRUE))
+  name <- vapply(result, function(r) paste(r[2], r[3]), "")
+  value <- vapply(result, `[`, "", 4L)
+  text <- readLines(file.path(dirname(vignette), "inference.Rmd"), encoding = "UTF-8")
+  rows <- cells_of(grep("^\\|.*[0-9.]+ / [0-9.]+", text, value = TRUE))
+  expect_length(rows, 8L)
+  for (row in rows) {
+    parameters <- c("slope", "SD of slopes", "correlation", "residual SD")
+    given <- row[3:6]
+    there <- nzchar(given) & !is.na(given)
+    found <- vapply(parameters, function(p) paste(value[name == paste(p, row[2])], collapse = " / "), "")
+    expect_identical(given[there], unname(found[there]), info = row[2])
+  }
+})
