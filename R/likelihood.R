@@ -106,8 +106,12 @@ likelihood_point <- function(fit, params, profile_fe, use_sqrt) {
     at$lambda <- field(fit, "theta")
     return(at)
   }
-  params <- if (inherits(params, "mixedlm_params")) params else params_from(params, fit, use_sqrt)
+  packed <- if (!inherits(params, "mixedlm_params")) params
+  params <- if (is.null(packed)) params else params_from(packed, fit, use_sqrt)
   at$lambda <- factors_at(params, design)
+  if (use_sqrt && !is.null(packed)) {
+    at$lambda <- roots_given(utils::tail(as.vector(packed), nrow(at$rows)), at)
+  }
   at$theta <- unlist(Map(pack_factor, at$lambda, design$terms))
   if (!profile_fe) {
     given <- effects_at(params$fe_params, fe)
@@ -115,6 +119,23 @@ likelihood_point <- function(fit, params, profile_fe, use_sqrt) {
     at$design <- held_elsewhere(at$design, fit, stats::setNames(given, names(fe)))
   }
   at
+}
+
+# The factors whose elements are given, as they are: the derivative in an element follows its
+# sign and its size, which the root of its square has not, or not to the last digits.
+roots_given <- function(values, at) {
+  has <- which(!is.na(at$rows$element))
+  elements <- at$elements[at$rows$element[has], ]
+  elements$value <- values[has]
+  lapply(seq_along(at$random), function(k) {
+    own <- elements[elements$term == k, ]
+    l <- diag(0, length(at$random[[k]]$columns))
+    l[cbind(own$row, own$column)] <- own$value
+    if (at$random[[k]]$structure == "scalar") {
+      diag(l) <- own$value
+    }
+    l
+  })
 }
 
 # The design with the effects that `free` holds at the values given for them instead of the fit's.

@@ -143,3 +143,27 @@ test_that("parameters that do not fit are told", {
   expect_error(mixedlm_loglik(penalised), class = "mixedlm_error_penalty")
   expect_error(refit(penalised), class = "mixedlm_error_penalty")
 })
+
+test_that("the score in roots is the derivative at the roots that are given, whatever their sign and size", {
+  few <- droplevels(subset(dietox, as.integer(Pig) <= 24))
+  fits <- list(
+    mixedlm(Weight ~ Time + (Time | Pig), few),
+    mixedlm(Weight ~ Time, few, groups = "Litter", re_formula = ~Time, vc_formula = list(pig = ~ 0 + Pig)),
+    mixedlm(Weight ~ Time + (1 | Pig) + (1 | Evit), few)
+  )
+  points <- list(
+    list(c(1.5, -0.2, -0.3), c(1.5, -0.2, 1e-5), c(-1.5, 0.2, 0)),
+    list(c(0.5, 0.1, -0.3, -1.2), c(-0.5, 0.1, 1e-4, 1.2)),
+    list(c(-1.2, 0.4), c(1.2, -1e-5))
+  )
+  for (k in seq_along(fits)) {
+    f <- function(x) mixedlm_loglik(fits[[k]], x, use_sqrt = TRUE)
+    for (x in points[[k]]) {
+      numeric <- vapply(seq_along(x), function(j) {
+        h <- 1e-5 * (seq_along(x) == j)
+        (8 * (f(x + h) - f(x - h)) - f(x + 2 * h) + f(x - 2 * h)) / (12 * 1e-5)
+      }, 0)
+      expect_equal(unname(mixedlm_score(fits[[k]], x, use_sqrt = TRUE)), numeric, tolerance = 1e-5)
+    }
+  }
+})
