@@ -2,9 +2,8 @@
 
 #' Bootstrap a fit
 #'
-#' Makes many data sets like the one that was fitted, fits each of them in the same
-#' way, and collects a statistic. Without `FUN` all fits are made in parallel by the
-#' numerical core.
+#' Makes many data sets like the one that was fitted, fits each of them in the same way, and collects a statistic.
+#' Without `FUN` all fits are made in parallel by the numerical core.
 #'
 #' @param object (`mixedlm`) a fit.
 #' @param nsim (`integer(1)`) number of replicates, 1 to 1e7.
@@ -19,13 +18,11 @@
 #'     together (Carpenter, Goldstein and Rasbash 2003). Not normal, but still homoscedastic.
 #'   - `"case"` (or `"cluster"`): whole groups of the outermost factor are drawn with replacement, and each drawn
 #'     group counts as a new one. Assumes nothing but independent groups; needs many of them. Not defined for crossed factors.
-#' @param seed (`integer(1)`) seed of the replicates. The same seed gives the same
-#'   replicates whatever the number of threads, and the first replicates of a longer
-#'   run are those of a shorter one. R's random numbers are left as they
+#' @param seed (`integer(1)`) seed of the replicates. The same seed gives the same replicates whatever the number of
+#'   threads, and the first replicates of a longer run are those of a shorter one. R's random numbers are left as they
 #'   were. `NULL`: one integer is drawn from R's generator, so that [set.seed()] governs the result.
-#' @param progress (`logical(1)`) whether progress is reported; default: as in the
-#'   control of the fit. Through progressr where that package is loaded, else by a line on the console with the time
-#'   that is left.
+#' @param progress (`logical(1)`) whether progress is reported; default: as in the control of the fit. Through progressr
+#'   where that package is loaded, else by a line on the console with the time that is left.
 #' @param ... passed on to `FUN`; there is no other use for it.
 #'
 #' @details

@@ -48,6 +48,7 @@
 #' verdict or an error says so. Nested ones have no such limit.
 #'
 #' @section Data:
+#' Repeated measurements stand below each other, a row for each; [to_long()] makes such data of one column per occasion.
 #' Variables are looked up in `data`, then where the formula was written; for
 #' `weights`, `offset` and `subset`, at last where `mixedlm()` was called. Rows
 #' with a missing value in any variable, the groups included, are handled by

@@ -37,12 +37,21 @@ occasion_columns <- function(response, data) {
   character()
 }
 
+# The most numeric columns, three at least, that have one name but for a number at its end.
+longest_series <- function(data) {
+  name <- names(data)[vapply(data, is.numeric, NA)]
+  name <- name[grepl("[^0-9][0-9]+$", name)]
+  series <- split(name, sub("[0-9]+$", "", name))
+  longest <- series[which.max(lengths(series))]
+  if (length(longest) && length(longest[[1L]]) > 2L) longest[[1L]] else character()
+}
+
 # Whether some grouping variable has another value in each row, or none of them
 # is a column: in long data, the finest one repeats.
-one_row_per_unit <- function(parsed, data) {
+one_row_per_unit <- function(parsed, data, must_exist = FALSE) {
   name <- unlist(lapply(parsed$bars, function(t) all.vars(t$group)))
   name <- intersect(name, names(data))
-  !length(name) || any(vapply(name, function(v) !anyDuplicated(data[[v]]), NA))
+  if (length(name)) any(vapply(name, function(v) !anyDuplicated(data[[v]]), NA)) else !must_exist
 }
 
 # " The data look wide ..." for the error about a variable that is nowhere; or "".
@@ -54,18 +63,23 @@ missing_variable_hint <- function(name, parsed, data) {
   if (!is_response && nzchar(suggest(name, names(data)))) {
     return("")
   }
-  wide_hint(occasion_columns(parsed$response, data), if (!is_response) name)
+  columns <- occasion_columns(parsed$response, data)
+  if (is_response && !length(columns) && one_row_per_unit(parsed, data, must_exist = TRUE)) {
+    return(wide_hint(longest_series(data), values = name))
+  }
+  wide_hint(columns, if (!is_response) name)
 }
 
 # One sentence or two; "" when there are no such columns.
-wide_hint <- function(columns, time = NULL) {
+wide_hint <- function(columns, time = NULL, values = NULL) {
   if (length(columns) < 2L) {
     return("")
   }
   paste0(
     " The data look wide: if ", quote_names(columns), " are one variable on several ",
     "occasions, a model needs one row for each of them, which to_long(data, ",
-    columns_code(columns), if (!is.null(time)) paste0(", time = ", one_line(time)),
+    columns_code(columns), if (!is.null(values)) paste0(", values = ", one_line(values)),
+    if (!is.null(time)) paste0(", time = ", one_line(time)),
     ") makes."
   )
 }

@@ -186,6 +186,19 @@ test_that("a missing response or time with numbered columns is told to look wide
   expect_match(said(mixedlm(score ~ t + (1 | school / pupil), d)), "`score_t1`, `score_t2`.*to_long\\(data, \"score_t\"\\)")
 })
 
+test_that("so is a missing response beside a series of other columns, one row for each group", {
+  d <- data.frame(rat = 1:9, dose = 1:9, wk1 = rnorm(9), wk2 = rnorm(9), wk3 = rnorm(9))
+  expect_match(
+    said(mixedlm(weight ~ week + (1 | rat), d)),
+    "`wk1`, `wk2`, `wk3` are one.*to_long\\(data, \"wk\", values = \"weight\"\\) makes"
+  )
+  d$rat <- rep(1:3, 3L)
+  expect_no_match(said(mixedlm(weight ~ week + (1 | rat), d)), "wide")
+  expect_no_match(said(mixedlm(weight ~ week + (1 | mouse), d)), "wide")
+  d$rat <- 1:9
+  expect_no_match(said(mixedlm(weight ~ week + (1 | rat), d[-5L])), "wide")
+})
+
 test_that("what the hint advises works", {
   d <- wide_scores()
   names(d)[5L] <- "y3"
