@@ -127,10 +127,20 @@ pub fn residual_variance(engine: &dyn Engine) -> Result<f64> {
     ))
 }
 
+fn check_range(values: &[&[f64]], what: &str, columns: &str) -> Result<()> {
+    if values.iter().all(|v| v.iter().all(|x| x.is_finite())) {
+        return Ok(());
+    }
+    Err(Error::invalid(
+        "scale",
+        format!("{what} is outside the range of numbers; rescale the columns of {columns}"),
+    ))
+}
+
 /// Everything at the factors `lambda` (engine's units).
 ///
 /// # Errors
-/// [`Error::Numerical`] when an estimate cannot be represented in the user's units.
+/// [`Error::InvalidInput`] (`"scale"`) when an estimate cannot be represented in the user's units.
 pub fn estimates(engine: &mut dyn Engine, lambda: &[Vec<f64>]) -> Result<Estimates> {
     let mut value = engine.value(lambda)?;
     let derivatives = engine.derivatives(Order::Hessian)?;
@@ -148,7 +158,7 @@ pub fn estimates(engine: &mut dyn Engine, lambda: &[Vec<f64>]) -> Result<Estimat
     let r2 = root.r2 * scaling.w * scaling.y * scaling.y;
     value.logdet_xvx += scaling.log_det_correction(kept);
     value.r2 = r2;
-    let psi = user
+    let psi: Vec<Vec<f64>> = user
         .iter()
         .map(|l| congruence(l, &identity(square_size(l))))
         .collect();
@@ -156,6 +166,10 @@ pub fn estimates(engine: &mut dyn Engine, lambda: &[Vec<f64>]) -> Result<Estimat
     let modes = modes_in_user_units(engine)?;
     let beta_units: Vec<f64> = kept.iter().map(|j| scaling.y / scaling.x[*j]).collect();
     let derivatives = rescale(derivatives, engine.shapes(), &units, &map, per_unit, &beta_units)?;
+    check_range(&[&beta, &beta_covariance], "a fixed effect or its variance", "x")?;
+    for values in user.iter().chain(&psi).chain(&modes) {
+        check_range(&[values], "a random effect or its variance", "z")?;
+    }
     Ok(Estimates {
         beta,
         beta_covariance,

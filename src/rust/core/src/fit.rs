@@ -110,21 +110,21 @@ fn em_steps(work: usize) -> usize {
     }
 }
 
-/// Threads cost more than they bring on small data.
+/// Threads cost more than they bring on small data. The design is not checked yet.
 pub(crate) fn threads_for(design: &Design<'_>, threads: usize) -> usize {
-    let sizes: Vec<usize> = design
+    let sizes: Vec<f64> = design
         .factors
         .iter()
         .enumerate()
         .map(|(f, factor)| {
             let own = design.terms.iter().filter(|t| t.factor == f);
-            factor.levels * own.map(|t| t.columns.len()).sum::<usize>()
+            factor.levels as f64 * own.map(|t| t.columns.len() as f64).sum::<f64>()
         })
         .collect();
-    let effects: usize = sizes.iter().sum();
+    let effects: f64 = sizes.iter().sum();
     // what is left when the largest factor is eliminated
-    let rest = effects - sizes.iter().max().copied().unwrap_or(0);
-    let system = rest as f64 * rest as f64 * effects as f64;
+    let rest = effects - sizes.iter().copied().fold(0.0, f64::max);
+    let system = rest * rest * effects;
     if design.n() >= 30_000 || system > 3e7 {
         threads
     } else {

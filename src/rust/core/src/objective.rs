@@ -26,6 +26,8 @@ pub struct Progress {
 
 /// Beyond this ratio of scales within a term its columns are changed: the engine's derivatives would lose as many digits.
 const UNEVEN: f64 = 1e3;
+/// Beyond this, relative to the noise of a level, random effects in some direction cannot be told from rounding.
+const BLOWN_UP: f64 = 1e10;
 
 struct State<'a> {
     engine: &'a mut dyn Engine,
@@ -92,22 +94,46 @@ impl<'a> Objective<'a> {
         if state.at.is_empty() || state.cost.is_nan() || self.coordinates.lambda(&state.at) != inner {
             state.evaluate(&inner)?;
         }
-        self.coordinates = self.coordinates.around(&inner, &state.engine.information())?;
-        if self.coordinates.is_uneven(UNEVEN) {
+        let centred = self.coordinates.around(&inner, &state.engine.information())?;
+        let sound = self.keep_sound(centred, &inner);
+        if sound && self.coordinates.is_uneven(UNEVEN) {
             let step = self.coordinates.columns();
             for (w, t) in self.columns.iter_mut().zip(&step) {
                 let q = square_size(t);
                 *w = matmul(w, t, q, q, q);
             }
+            let state = self.state.get_mut();
             state.engine.change_columns(&self.columns)?;
             let inner = self.to_engine(lambda)?;
             let state = self.state.get_mut();
             state.evaluate(&inner)?;
-            self.coordinates = self.coordinates.around(&inner, &state.engine.information())?;
+            let centred = self.coordinates.around(&inner, &state.engine.information())?;
+            for (term, t) in self.coordinates.terms.iter_mut().zip(&step) {
+                term.take_from_columns(t)?;
+            }
+            self.keep_sound(centred, &inner);
         }
         let state = self.state.get_mut();
         state.at = self.coordinates.start();
         Ok(state.at.clone())
+    }
+
+    /// Take new coordinates around factors of the present columns, but keep those of terms in which they would blow up a
+    /// direction by more than any data could ask for: that of columns of Z which depend on each other is only rounding.
+    /// Returns whether all were taken.
+    fn keep_sound(&mut self, mut centred: Coordinates, inner: &[Vec<f64>]) -> bool {
+        let mut all = true;
+        for (t, term) in centred.terms.iter_mut().enumerate() {
+            let q = term.shape.q;
+            let total = matmul(&self.columns[t], &term.whitener, q, q, q);
+            let growth = matmul(&self.base.terms[t].inverse, &total, q, q, q);
+            if growth.iter().any(|v| v.is_nan() || v.abs() > BLOWN_UP) {
+                *term = self.coordinates.terms[t].at(&inner[t]);
+                all = false;
+            }
+        }
+        self.coordinates = centred;
+        all
     }
 
     /// Per term Lambda, of the columns that the objective began with, at parameters `x`.

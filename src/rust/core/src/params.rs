@@ -43,6 +43,27 @@ impl TermCoordinates {
         matmul(&self.whitener, &self.shape.structure.lambda(q, packed), q, q, q)
     }
 
+    /// The same coordinates at another Lambda (engine's units).
+    pub fn at(&self, lambda: &[f64]) -> TermCoordinates {
+        let q = self.shape.q;
+        let whitened = matmul(&self.inverse, lambda, q, q, q);
+        TermCoordinates {
+            packed: self.shape.structure.pack(q, &whitened),
+            ..self.clone()
+        }
+    }
+
+    /// The same coordinates when the columns of Z have been multiplied by `t`.
+    ///
+    /// # Errors
+    /// [`Error::Numerical`] when `t` is singular.
+    pub fn take_from_columns(&mut self, t: &[f64]) -> Result<()> {
+        let q = self.shape.q;
+        self.whitener = matmul(&invert_lower(t, q)?, &self.whitener, q, q, q);
+        self.inverse = matmul(&self.inverse, t, q, q, q);
+        Ok(())
+    }
+
     /// The map from whitened to the engine's coordinates of Psi, `r x r` column-major.
     fn basis_map(&self) -> Vec<f64> {
         let (q, s) = (self.shape.q, self.shape.structure);

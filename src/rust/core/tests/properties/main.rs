@@ -6,7 +6,9 @@
 
 mod criterion;
 mod fits;
+mod found;
 mod garbage;
 mod inference;
+mod invariance;
 mod oracle;
 mod runs;
