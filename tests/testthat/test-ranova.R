@@ -217,3 +217,14 @@ test_that("`nsim` is refused where nothing is simulated", {
   error <- expect_error(ranova(mixedlm(Weight ~ Time, dietox, groups = "Pig"), nsim = 10), class = "mixedlm_error_argument")
   expect_identical(error$argument, "nsim")
 })
+
+test_that("the names of a matrix' columns do not matter", {
+  set.seed(5)
+  X <- cbind(`(Intercept)` = 1, `if` = rnorm(24), `a b` = rnorm(24))
+  g <- rep(1:6, 4)
+  y <- rnorm(24) + rnorm(6)[g]
+  odd <- ranova(mixedlm(X, y, groups = g), method = "naive")
+  plain <- ranova(mixedlm(unname(X), y, groups = g), method = "naive")
+  expect_equal(odd$logLik, plain$logLik)
+  expect_equal(odd$LRT, plain$LRT)
+})
