@@ -100,3 +100,17 @@ test_that("the object has the call's own data and variables, so that it predicts
   some <- dietox[c(3, 40, 500), ]
   expect_equal(predict(theirs, some), predict(fit, some), tolerance = 1e-8)
 })
+
+test_that("estimates that lme4 cannot evaluate are told in a classed error", {
+  skip_if_not_installed("lme4")
+  # as many random effects as rows: the search ends where the variances are beyond lme4's cross-products
+  found <- character()
+  for (seed in 1:30) {
+    set.seed(seed)
+    d <- data.frame(y = rnorm(5), x = rnorm(5), o = rnorm(5), g = 1:5)
+    fit <- suppressWarnings(tryCatch(mixedlm(y ~ x + (x | g), d, offset = o, REML = FALSE), error = function(e) NULL))
+    if (!is.null(fit)) found <- c(found, tryCatch(class(as_lmer(fit))[1L], error = function(e) class(e)[1L]))
+  }
+  expect_true(all(found %in% c("lmerMod", "mixedlm_error_lmer")))
+  expect_true("mixedlm_error_lmer" %in% found)
+})

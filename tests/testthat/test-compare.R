@@ -64,3 +64,8 @@ test_that("bad input to compare_lmer() has its class", {
   expect_error(compare_lmer(fit, contrl = 1), class = "mixedlm_error_argument")
   expect_error(compare_lmer(fit, control = "bobyqa"), class = "mixedlm_error_lmer")
 })
+
+test_that("the time of a computation that fails is not told", {
+  expect_error(expect_no_message(timed(stop("no"))), "no")
+  expect_identical(timed(3)$value, 3)
+})

@@ -74,3 +74,23 @@ test_that("a hat matrix that would fill the memory is refused before it is made"
   expect_error(hatvalues(fit, fullHatMatrix = TRUE), class = "mixedlm_error_memory")
   expect_length(hatvalues(fit), n)
 })
+
+test_that("a row with a leverage of one has no standardised residual, and there is no warning", {
+  # the level "c" occurs once, so its row is fitted exactly; rounding may put its leverage above one
+  for (seed in 1:20) {
+    set.seed(seed)
+    d <- data.frame(y = rnorm(21), f = c(rep(c("a", "b"), 10), "c"), g = rep(1:7, 3), x = rnorm(21))
+    fit <- suppressWarnings(mixedlm(y ~ f + x, d, groups = "g"))
+    expect_silent(r <- rstandard(fit))
+    expect_true(is.nan(r[21L]) || abs(1 - hatvalues(fit)[21L]) < 1e-10)
+    expect_silent(rstudent(fit))
+  }
+})
+
+test_that("the full hat matrix of a fit of matrices has all its columns, whatever their names", {
+  set.seed(3)
+  X <- cbind(`(Intercept)` = 1, `if` = rnorm(30), `a b` = rnorm(30))
+  fit <- mixedlm(X, rnorm(30), groups = rep(1:6, 5))
+  h <- hatvalues(fit, fullHatMatrix = TRUE)
+  expect_equal(unname(diag(h)), unname(hatvalues(fit)), tolerance = 1e-10)
+})

@@ -91,3 +91,11 @@ test_that("bad input is classed", {
     expect_error(f(without, colour = 1), class = "mixedlm_error_argument")
   }
 })
+
+test_that("a measure that needs the inverse of a singular covariance is NA", {
+  fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig")
+  parts <- list(
+    change = rbind(c(1, 2), c(0, 1)), all = matrix(1, 2, 2), without = list(diag(2), matrix(1, 2, 2)), ok = c(TRUE, TRUE), p = 2
+  )
+  expect_equal(quadratic_forms(parts, function(i) parts$without[[i]]), c(5, NA))
+})

@@ -28,3 +28,11 @@ test_that("degrees of freedom count free parameters only", {
   expect_equal(attr(logLik(slopes), "df"), 6)
   expect_equal(attr(logLik(diagonal), "df"), 5)
 })
+
+test_that("extractAIC() checks its multiplier", {
+  fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig", REML = FALSE)
+  expect_equal(extractAIC(fit, k = 0)[2L], -2 * as.numeric(logLik(fit)))
+  for (k in list("2", mean, c(1, 2), NULL, NA_real_)) {
+    expect_error(extractAIC(fit, k = k), class = "mixedlm_error_argument")
+  }
+})

@@ -83,3 +83,22 @@ test_that("columns with awkward names are found", {
   twice <- data.frame(y = 1:4, x = 4:1, x = 1:4, g = c(1, 1, 2, 2), check.names = FALSE)
   expect_identical(model_frame(parse_formula(y ~ x + (1 | g)), twice)$x, 4:1)
 })
+
+test_that("data may be a list with a matrix among its columns", {
+  d <- transform(dietox, m = I(cbind(a = Time, b = Time^2)))
+  as_frame <- mixedlm(Weight ~ m, d, groups = "Pig")
+  as_list <- mixedlm(Weight ~ m, as.list(d), groups = "Pig")
+  expect_equal(fixef(as_list), fixef(as_frame))
+  expect_error(mixedlm(Weight ~ m, c(as.list(d), list(more = 1)), groups = "Pig"), class = "mixedlm_error_data")
+  rows <- d[c(1, 30, 60), ]
+  expect_equal(predict(as_frame, as.list(rows)), predict(as_frame, rows), ignore_attr = TRUE)
+})
+
+test_that("missing values that na.pass leaves in a random column are told", {
+  d <- dietox
+  d$Time[3L] <- NA
+  expect_error(
+    mixedlm(Weight ~ Time, d, groups = "Pig", vc_formula = list(t = ~ 0 + Time), na.action = na.pass),
+    class = "mixedlm_error_missing"
+  )
+})

@@ -88,3 +88,10 @@ test_that("random effects of a group come with those of its components", {
   # and random_effects_cov
   expect_equal(fit$random_effects_cov$A[1L], 1.058216, tolerance = 1e-3)
 })
+
+test_that("a fixed effect whose variance vanishes is refused", {
+  d <- data.frame(y = rep(c(1, 3, 2, 5, 4), 4) + sin(1:20), x = cos(1:20) * 1e300, g = rep(1:5, 4))
+  expect_error(mixedlm(y ~ x, d, groups = "g"), class = "mixedlm_error_scale")
+  d$x <- cos(1:20) * 1e100
+  expect_true(all(diag(vcov(mixedlm(y ~ x, d, groups = "g"))) > 0))
+})

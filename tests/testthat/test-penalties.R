@@ -242,3 +242,12 @@ test_that("what cannot be used is told by its name", {
   expect_error(fit(fe_pen = list(func = function(p) NaN, deriv = function(p) p)), class = "mixedlm_error_penalty")
   expect_error(fit(cov_pen = pen_psd(), start = c(0, 0, 0)), class = "mixedlm_error_start")
 })
+
+test_that("an object that refuses `[[` is no penalty", {
+  for (value in list(as.POSIXlt("2020-01-01"), numeric_version("1.2"), data.frame(func = 1))) {
+    expect_error(
+      mixedlm(Weight ~ Time, dietox, groups = "Pig", fe_pen = value),
+      class = "mixedlm_error_penalty"
+    )
+  }
+})

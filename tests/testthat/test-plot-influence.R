@@ -17,3 +17,10 @@ test_that("Cook's distances of groups are drawn", {
   expect_identical(picture$labels$x, "Pig left out")
   expect_silent(onto_null(picture))
 })
+
+test_that("there is no picture of deletions without an estimate", {
+  d <- data.frame(y = c(1, 3, 2, 5, 4), f = c("a", "a", "b", "c", "d"), g = c(1, 1, 2, 2, 2))
+  fit <- suppressWarnings(mixedlm(y ~ f, d, groups = "g", REML = FALSE))
+  without <- suppressWarnings(influence(fit))
+  expect_error(plot(without), class = "mixedlm_error_argument")
+})

@@ -75,3 +75,8 @@ test_that("wrong arguments of pictures are told", {
   expect_error(plot(p, "pairs"), class = "mixedlm_error_argument")
   expect_error(plot(p, colour = 1), class = "mixedlm_error_argument")
 })
+
+test_that("a parameter whose cubic is out of the range of numbers has no curve", {
+  expect_null(hermite_spline(c(1, 2, 3) * 1e-150, c(-1, 0, 1), rep(1e150, 3)))
+  expect_s3_class(hermite_spline(c(1, 2, 3), c(-1, 0, 1), rep(1, 3)), "polySpline")
+})

@@ -252,3 +252,8 @@ test_that("what cannot be used is told by its name", {
   expect_error(fit_regularized(fit, alpha = 1, zz = 3), class = "mixedlm_error_argument")
   expect_error(fit_regularized(1), class = "mixedlm_error_object")
 })
+
+test_that("fixed effects that double precision cannot tell apart are refused", {
+  expect_error(information_of(matrix(1, 2, 2)), class = "mixedlm_error_numerical")
+  expect_equal(information_of(diag(c(1e-20, 4))), diag(c(1e20, 0.25)))
+})

@@ -155,3 +155,10 @@ test_that("arguments that cannot be used are named", {
   refused(augment(fit, newdata = 1:3), "newdata", "mixedlm_error_data")
   refused(augment(fit, level = 2), "level")
 })
+
+test_that("scales of another kind are refused", {
+  fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig")
+  for (value in list(~0, mean, list(), 3, "log")) {
+    expect_error(expect_silent(tidy(fit, "ran_pars", scales = value)), class = "mixedlm_error_argument")
+  }
+})

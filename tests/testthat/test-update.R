@@ -81,3 +81,11 @@ test_that("a fit from matrices has no formula to update, but other arguments", {
   rm(X)
   expect_error(update(fit, REML = FALSE), "X", class = "mixedlm_error_data")
 })
+
+test_that("formula. must be a formula", {
+  fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig")
+  for (value in list(c("a", "b"), 3, TRUE, list(), mean)) {
+    expect_error(expect_silent(update(fit, value)), class = "mixedlm_error_formula")
+  }
+  expect_equal(names(fixef(update(fit, ". ~ 1"))), "(Intercept)")
+})
