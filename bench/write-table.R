@@ -24,7 +24,7 @@ sources <- c(
     "which have the design of ours."
   ),
   `2024` = paste0(
-    "a comment of 10 March 2024 by its author on pull request 753 of that repository; one call among many, ",
+    "a comment of 10 March 2024 by its author on pull request 753 of that repository; one sample of each, ",
     "the machine is not stated in what was read."
   )
 )
@@ -129,7 +129,7 @@ overview <- function(table, peers, published = NULL) {
     head <- data.frame(model = rows$title[[1L]], rows = format(rows$rows[[1L]], big.mark = ","), mixedlm = duration(unit))
     if (!is.null(published)) {
       theirs <- published$seconds[published$model == name & published$source == "2018"]
-      cells <- c(cells, `MixedModels.jl (published)` = if (length(theirs)) duration(theirs) else "-")
+      cells <- c(cells, `MixedModels.jl, published` = if (length(theirs)) duration(theirs) else "-")
     }
     cbind(head, as.data.frame(as.list(cells), optional = TRUE))
   })
@@ -162,8 +162,11 @@ readme_table <- function(folder) {
   c(
     markdown(overview(table, peers, published)), "", explanation, "",
     paste0(
-      "Measured ", dates(table), " on ", programs[[1L]], ", each program with its defaults.",
-      if (!is.null(published)) paste(" MixedModels.jl was not run: its figures are from", sources[["2018"]])
+      "Measured ", dates(table), " on ", programs[[1L]], ", each program with its defaults; versions, memory, first calls ",
+      "and what each program says are in `bench/results/table.md`.",
+      if (!is.null(published)) {
+        paste(" MixedModels.jl was not run. Its column has times on another machine, not multiples, from", sources[["2018"]])
+      }
     )
   )
 }
