@@ -79,6 +79,14 @@ check_readme() {
   R_LIBS=$check${R_LIBS:+:$R_LIBS} run_logged "$work/readme.log" Rscript --vanilla tools/make/check-readme.R
 }
 
+# these tests read the sources, which the checked package has not
+check_vignettes() {
+  say "R: do vignettes and code name the same equations, files and figures?"
+  R_LIBS=$check${R_LIBS:+:$R_LIBS} run_logged "$work/vignettes.log" Rscript --vanilla -e \
+    'library(testthat); library(mixedlm); test_file("tests/testthat/test-vignettes.R", reporter = "check", package = "mixedlm",
+      load_package = "installed")'
+}
+
 check_documents() {
   note=$(sed -n 's/^RoxygenNote: *//p' DESCRIPTION)
   have=$(Rscript --vanilla -e 'cat(as.character(packageVersion("roxygen2")))')
@@ -126,6 +134,7 @@ else
   if [ -f "$check/mixedlm/libs/mixedlm.so" ]; then
     check_wrappers || fail wrappers
     check_readme || fail README
+    check_vignettes || fail vignettes
     say "R: what the library takes from outside"
     sh tools/make/check-symbols.sh "$check/mixedlm/libs/mixedlm.so" || fail symbols
   fi
