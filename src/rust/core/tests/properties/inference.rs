@@ -292,11 +292,9 @@ fn directions(model: &Model<'_, Double>) -> Vec<Matrix<Double>> {
 fn kenward_roger_is_the_oracles(plan: &Plan) -> TestCaseResult {
     let (problem, theta) = setting(plan)?;
     let model = Model::<Double>::of(&problem);
-    let (n, p) = (problem.n(), model.kept.len());
+    let p = model.kept.len();
     let at = model.at(&reals(&theta)).expect("a positive definite V");
-    let (all, unit) = (directions(&model), |i, j| {
-        Double::from(if i == j { 1.0 } else { 0.0 })
-    });
+    let all = directions(&model);
     let v = at.v.inverse();
     let vx = at.v.solve(&model.x);
     let projection = v.plus(-1.0, &vx.times(&at.s).times(&vx.transposed()));
@@ -310,7 +308,6 @@ fn kenward_roger_is_the_oracles(plan: &Plan) -> TestCaseResult {
         return Err(TestCaseError::reject("no information"));
     }
     let w = Cholesky::of(&information).expect("information").inverse();
-    let _ = (unit(0, 0), n);
     // with V relative to sigma^2 the adjustment is that of S, times sigma^2
     let first: Vec<Matrix<Double>> = all
         .iter()
