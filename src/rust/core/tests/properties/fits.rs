@@ -224,7 +224,7 @@ const SMALL: Range = Range {
 
 #[test]
 fn no_perturbation_and_no_search_nearby_is_lower() {
-    check(40, plans(SMALL), |plan| nothing_near_is_lower(&plan));
+    check(25, plans(SMALL), |plan| nothing_near_is_lower(&plan));
 }
 
 #[test]
@@ -234,7 +234,7 @@ fn nor_in_extreme_units() {
         levels: 6,
         ..EXTREME
     };
-    check(30, plans(range), |plan| nothing_near_is_lower(&plan));
+    check(15, plans(range), |plan| nothing_near_is_lower(&plan));
 }
 
 /// No search can promise the lowest of several minima: few fits may miss it.
@@ -248,7 +248,7 @@ fn searches_from_elsewhere_are_seldom_lower() {
         levels: 6,
         ..USUAL
     };
-    check(15, plans(range), |plan| {
+    check(8, plans(range), |plan| {
         let problem = plan.problem();
         let found = fitted(&problem, plan.seed)?;
         let search = Search::new(&problem, &problem.packed(&found.estimates.lambda));
