@@ -10,7 +10,7 @@ use mixedlm_core::covstruct::Structure;
 use mixedlm_core::design::Design;
 use mixedlm_core::simulate::{Source, Truth};
 use mixedlm_core::{fit, Options, Result};
-use support::{Data, Meeting, Shape};
+use support::{never, start_at, Data, Meeting, Shape};
 
 const U: Structure = Structure::Unstructured;
 
@@ -34,25 +34,16 @@ fn crossed() -> Shape {
     }
 }
 
-fn never() -> AtomicBool {
-    AtomicBool::new(false)
-}
-
 /// A fit and how replicates of it start.
 fn fitted(design: &Design<'_>) -> (Truth, Options) {
     let found = fit(design, &Options::default(), &never(), None).unwrap();
     let e = found.estimates;
-    let start = design.terms.iter().zip(&e.lambda);
-    let start = start.map(|(t, l)| t.structure.pack(t.columns.len(), l)).collect();
+    let options = start_at(design, &e.lambda);
     let truth = Truth {
         beta: e.beta,
         sigma2: e.sigma2,
         lambda: e.lambda,
         modes: e.modes,
-    };
-    let options = Options {
-        start: Some(start),
-        ..Options::default()
     };
     (truth, options)
 }

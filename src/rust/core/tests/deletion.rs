@@ -10,7 +10,7 @@ use mixedlm_core::deletion::{deletion, Deleted, Method, Request};
 use mixedlm_core::design::{Design, Factor};
 use mixedlm_core::whitening::whiten;
 use mixedlm_core::{fit, Error, Options};
-use support::{Data, Meeting, Shape};
+use support::{never, start_at, Data, Meeting, Shape};
 
 const U: Structure = Structure::Unstructured;
 const METHODS: [Method; 3] = [Method::Exact, Method::OneStep, Method::Fixed];
@@ -35,17 +35,9 @@ fn crossed() -> Shape {
     }
 }
 
-fn never() -> AtomicBool {
-    AtomicBool::new(false)
-}
-
 fn at_the_fit(design: &Design<'_>) -> Options {
     let found = fit(design, &Options::default(), &never(), None).unwrap();
-    let start = design.terms.iter().zip(&found.estimates.lambda);
-    Options {
-        start: Some(start.map(|(t, l)| t.structure.pack(t.columns.len(), l)).collect()),
-        ..Options::default()
-    }
+    start_at(design, &found.estimates.lambda)
 }
 
 fn run(design: &Design<'_>, options: &Options, clusters: &[i32], method: Method) -> Vec<Deleted> {

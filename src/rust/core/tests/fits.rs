@@ -11,7 +11,7 @@ use mixedlm_core::fit::{evaluate, profile, variances, ProfileTarget};
 use mixedlm_core::optimizer::{Method, Settings};
 use mixedlm_core::verdict::Verdict;
 use mixedlm_core::{fit, Error, Fit, Options};
-use support::{dense_posterior, Data, Meeting, Numbers, Shape};
+use support::{dense_posterior, start_at, Data, Meeting, Numbers, Shape};
 
 fn run(design: &Design<'_>, options: &Options) -> mixedlm_core::Result<Fit> {
     fit(design, options, &AtomicBool::new(false), None)
@@ -388,17 +388,7 @@ fn conditional_variances_equal_the_dense_ones() {
         let data = Data::new(&shape, true);
         let design = data.design();
         let fit = run(&design, &Options::default()).unwrap();
-        let packed = |(t, l): (&Term<'_>, &Vec<f64>)| t.structure.pack(t.columns.len(), l);
-        let start = design
-            .terms
-            .iter()
-            .zip(&fit.estimates.lambda)
-            .map(packed)
-            .collect();
-        let options = Options {
-            start: Some(start),
-            ..Options::default()
-        };
+        let options = start_at(&design, &fit.estimates.lambda);
         let ours = variances(&design, &options, &AtomicBool::new(false)).unwrap();
         let theirs = dense_posterior(&data, &fit.estimates.psi, &fit.estimates.beta);
         for (t, term) in design.terms.iter().enumerate() {

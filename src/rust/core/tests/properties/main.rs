@@ -1,7 +1,8 @@
 //! Properties of the core on random models of all structures, against a dense oracle.
 //!
-//! `PROPTEST_CASES` multiplies the cases of every property (in hundredths: 100 is the default), `PROPTEST_RNG_SEED` draws
-//! others. A property that fails is told with the simplest model that fails it.
+//! Every property has its share of the cases, told where it is checked: 100 in all for the largest, or as many as the
+//! environment variable `PROPTEST_CASES` says. `PROPTEST_RNG_SEED` draws other models; the default is the same in every run. A
+//! property that fails is told with the simplest model that fails it; `PROPERTIES_TELL` tells of other minima, too.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod criterion;

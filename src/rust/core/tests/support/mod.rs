@@ -1,11 +1,14 @@
 //! Made-up data and a dense oracle that shares nothing with the engine but the definition of the model.
 #![allow(clippy::unwrap_used, dead_code)]
 
+use std::sync::atomic::AtomicBool;
+
 use faer::prelude::Solve;
 use faer::{Mat, Side};
 use mixedlm_core::covstruct::Structure;
 use mixedlm_core::design::{Column, Design, Estimation, Factor, Term};
 use mixedlm_core::engine::Engine;
+use mixedlm_core::Options;
 
 pub mod models;
 
@@ -168,6 +171,21 @@ impl Data {
                 })
                 .collect(),
         }
+    }
+}
+
+/// A flag that is never raised.
+pub fn never() -> AtomicBool {
+    AtomicBool::new(false)
+}
+
+/// Options that begin at given factors.
+pub fn start_at(design: &Design<'_>, lambda: &[Vec<f64>]) -> Options {
+    let all = design.terms.iter().zip(lambda);
+    let packed = all.map(|(t, l)| t.structure.pack(t.columns.len(), l));
+    Options {
+        start: Some(packed.collect()),
+        ..Options::default()
     }
 }
 

@@ -48,19 +48,24 @@ pub fn nelder_mead(
             simplex[m] = next;
             continue;
         }
-        let best = simplex[0].0.clone();
-        for corner in &mut simplex[1..] {
-            corner
-                .0
-                .iter_mut()
-                .zip(&best)
-                .for_each(|(c, b)| *c = 0.5 * (*c + b));
-            corner.1 = f(&corner.0);
-        }
+        shrink(&mut simplex, f);
         used += m;
     }
     simplex.sort_by(|a, b| a.1.total_cmp(&b.1));
     simplex.swap_remove(0)
+}
+
+/// All corners half way to the best.
+fn shrink(simplex: &mut [(Vec<f64>, f64)], f: &dyn Fn(&[f64]) -> f64) {
+    let best = simplex[0].0.clone();
+    for corner in &mut simplex[1..] {
+        corner
+            .0
+            .iter_mut()
+            .zip(&best)
+            .for_each(|(c, b)| *c = 0.5 * (*c + b));
+        corner.1 = f(&corner.0);
+    }
 }
 
 #[test]

@@ -25,13 +25,11 @@ pub struct At<R> {
     /// `C C' = V`, relative to sigma^2.
     pub v: Cholesky<R>,
     psis: Vec<Matrix<R>>,
-    pub information: Matrix<R>,
     /// `S = (X'V^-1X)^-1`.
     pub s: Matrix<R>,
     pub beta: Matrix<R>,
     /// `y - X beta`.
     pub residual: Matrix<R>,
-    pub r2: R,
     pub sigma2: R,
     pub log_v: R,
     pub log_information: R,
@@ -167,16 +165,12 @@ impl<'a, R: Real> Model<'a, R> {
         if self.problem.estimation == Estimation::Reml {
             criterion += log_information;
         }
-        let weighted = |i: usize, j: usize| cx.get(i, j) * units[j];
-        let cx = Matrix::from_fn(n, units.len(), weighted);
         Some(At {
             psis: psis.to_vec(),
-            information: cx.cross(&cx),
             v,
             s,
             beta,
             residual,
-            r2,
             sigma2,
             log_v,
             log_information,

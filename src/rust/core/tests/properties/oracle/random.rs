@@ -95,6 +95,7 @@ pub struct Plan {
 /// What plans may hold.
 #[derive(Debug, Clone, Copy)]
 pub struct Range {
+    pub fewest: usize,
     pub rows: usize,
     pub levels: usize,
     /// Decades of columns up and down.
@@ -105,6 +106,7 @@ pub struct Range {
 }
 
 pub const USUAL: Range = Range {
+    fewest: 8,
     rows: 32,
     levels: 8,
     decades: 0,
@@ -176,7 +178,7 @@ pub fn plans(range: Range) -> impl Strategy<Value = Plan> {
     };
     (
         any::<u32>(),
-        8..=range.rows,
+        range.fewest..=range.rows,
         prop::collection::vec(fixed(range), 0..=3),
         prop::collection::vec(factor(range), 1..=3),
         prop::collection::vec(term(range), 1..=3),
