@@ -101,7 +101,7 @@ hypothesis_rows <- function(fit, L, rhs) {
   }
   if (is.character(L)) {
     parsed <- parse_hypotheses(L, hypothesis_names(fit))
-    if (parsed$has_rhs && !identical(as.double(rhs), 0)) {
+    if (parsed$has_rhs && !(is.numeric(rhs) && identical(as.double(rhs), 0))) {
       abort("hypothesis", paste0(
         "The right-hand side is given twice: in the strings of `L`, and as `rhs`."
       ), argument = "rhs")
