@@ -5,6 +5,7 @@ SHELL = /bin/sh
 TASKS = tools/make
 
 .PHONY: help demo test bench dist install wrappers document map authors clean site check-cran check-debian13
+.PHONY: help demo test bench dist install wrappers document authors clean fuzz
 
 help:
 	@echo "make demo       install what is missing, install the package, run the models of the README"
@@ -20,6 +21,7 @@ help:
 	@echo "make check-cran      R CMD check --as-cran of the tarball, without network"
 	@echo "make check-debian13  build and check in a Debian 13 made by debootstrap (root, 20 minutes)"
 	@echo "make clean      remove everything that was built"
+	@echo "make fuzz       run random models and calls, N=10000 from SEED=1 (about an hour)"
 
 demo:
 	@sh $(TASKS)/demo.sh
@@ -60,3 +62,5 @@ check-cran:
 
 check-debian13:
 	@sh $(TASKS)/check-debian13.sh
+fuzz:
+	@N=$(N) SEED=$(SEED) sh $(TASKS)/fuzz.sh

@@ -6,6 +6,9 @@ augment.mixedlm <- function(x, data = NULL, newdata = NULL, ...) {
   if (!is.null(newdata)) {
     predicted <- predicted_columns(x, newdata, ...)
     return(table_out(with_row_names(newdata, predicted)))
+    # predict() says what is wrong with new data
+    columns <- predicted_columns(x, newdata, ...)
+    return(table_out(with_row_names(newdata, columns)))
   }
   if (...length()) {
     check_no_dots(substitute(list(...))[-1L], names(formals(augment.mixedlm)))

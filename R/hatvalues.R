@@ -117,7 +117,14 @@ check_switch <- function(value, argument) {
 
 # Rows used, without names.
 leverages <- function(fit) {
-  weights_or_one(fit) * engine_prediction(fit)$both^2
+  h <- weights_or_one(fit) * engine_prediction(fit)$both^2
+  if (!all(is.finite(h) & h < 1 + 1e-6)) {
+    abort("numerical", paste0(
+      "The leverages cannot be told in double precision: the estimated variances of the random effects are too large ",
+      "beside that of the residuals, or their columns differ too much in size."
+    ))
+  }
+  pmin(h, 1)
 }
 
 weights_or_one <- function(fit) field(fit, "weights") %||% 1
@@ -127,7 +134,7 @@ pearson_residuals <- function(fit) {
 }
 
 standardized_residuals <- function(fit) {
-  finite_or_nan(pearson_residuals(fit) / (sigma(fit) * sqrt(pmax(1 - leverages(fit), 0))))
+  finite_or_nan(pearson_residuals(fit) / (sigma(fit) * sqrt(1 - leverages(fit))))
 }
 
 finite_or_nan <- function(x) {

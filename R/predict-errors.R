@@ -176,7 +176,7 @@ engine_conditional <- function(fit, given, theta = packed_theta(fit), beta = fie
   }
   answer <- engine_answer(rs_conditional(problem, options, given$skip), list(factors = field(fit, "factors")))
   if (length(answer$kept) != ncol(problem$x)) {
-    abort("numerical", "The fixed effects cannot be told apart in double precision.")
+    abort_alike()
   }
   difference <- answer$beta - as.double(beta)
   list(

@@ -118,12 +118,13 @@ fixed_factor <- function(fit) {
     return(v)
   }
   information <- if (isTRUE(all(diag(v) > 0))) {
-    solve_scaled(v)
+    information_of(v)
   } else {
     crossprod(scaled_fixed_matrix(fit)) - crossprod(cross_factor(fit))
   }
   s <- sqrt(diag(information))
-  out <- chol(information / tcrossprod(s)) * rep(s, each = length(s))
+  root <- tryCatch(chol(information / tcrossprod(s)), error = function(e) abort_alike())
+  out <- root * rep(s, each = length(s))
   structure(out, dimnames = dimnames(v))
 }
 

@@ -249,13 +249,6 @@ coefficient_quadratic <- function(fit) {
   )
 }
 
-# The inverse of a covariance of fixed effects.
-information_of <- function(cov) {
-  tryCatch(solve_scaled(cov), error = function(e) {
-    abort("numerical", "The fixed effects cannot be told apart in double precision.")
-  })
-}
-
 # Coefficients (a column per column of the weights, which have a row per coefficient of `quadratic`).
 shrink <- function(quadratic, l1, l2) {
   if (!length(quadratic$centre)) {

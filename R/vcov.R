@@ -232,6 +232,15 @@ solve_scaled <- function(h) {
   solve(h / tcrossprod(s)) / tcrossprod(s)
 }
 
+# The inverse of a covariance of fixed effects.
+information_of <- function(cov) {
+  tryCatch(solve_scaled(cov), error = function(e) abort_alike())
+}
+
+abort_alike <- function() {
+  abort("numerical", "The fixed effects cannot be told apart in double precision.")
+}
+
 # Exact covariance of (Psi, log sigma^2), all elements of psi_elements() and at last
 # log sigma^2, which has no unit and so no square that leaves the range of numbers; NA
 # on the boundary, and everywhere where there is no curvature.

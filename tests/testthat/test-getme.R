@@ -109,3 +109,9 @@ test_that("slots read as on lme4's objects are answered", {
   skip_if_not_installed("lme4")
   expect_equal(lme4::REMLcrit(fit), REMLcrit(fit))
 })
+
+test_that("parts that double precision cannot give are refused", {
+  fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig")
+  fit$vcov_unscaled[] <- 1
+  expect_error(getME(fit, "RX"), class = "mixedlm_error_numerical")
+})

@@ -94,3 +94,9 @@ test_that("the full hat matrix of a fit of matrices has all its columns, whateve
   h <- hatvalues(fit, fullHatMatrix = TRUE)
   expect_equal(unname(diag(h)), unname(hatvalues(fit)), tolerance = 1e-10)
 })
+
+test_that("leverages that double precision cannot tell are refused", {
+  fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig")
+  fit$theta[[1L]][] <- 1e200
+  expect_error(hatvalues(fit), class = "mixedlm_error_numerical")
+})

@@ -197,3 +197,11 @@ test_that("an equals sign may be doubled, but not taken apart", {
   expect_equal(as.data.frame(linear_hypothesis(fit, "Time == 7")), as.data.frame(linear_hypothesis(fit, "Time = 7")))
   expect_error(linear_hypothesis(fit, "Time = = 7"), class = "mixedlm_error_hypothesis")
 })
+
+test_that("a right-hand side that is no number is refused, also beside a string with one", {
+  fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig")
+  for (value in list(expression(a), quote(a), list(1, 2), "0", mean)) {
+    expect_error(linear_hypothesis(fit, "Time = 1", rhs = value), class = "mixedlm_error_hypothesis")
+    expect_error(linear_hypothesis(fit, "Time", rhs = value), class = "mixedlm_error_hypothesis")
+  }
+})

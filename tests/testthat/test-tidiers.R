@@ -162,3 +162,10 @@ test_that("scales of another kind are refused", {
     expect_error(expect_silent(tidy(fit, "ran_pars", scales = value)), class = "mixedlm_error_argument")
   }
 })
+
+test_that("new data that are no data give the error of predict()", {
+  fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig")
+  for (value in list(mean, 3, "x", quote(a))) {
+    expect_error(augment(fit, newdata = value), class = "mixedlm_error_data")
+  }
+})

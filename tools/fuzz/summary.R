@@ -36,7 +36,7 @@ for (i in which(rows$finding)) {
 # Texts without the names and numbers in them, one example each.
 say("\nerror messages, one of each kind:")
 classed <- rows[rows$outcome == "classed error", ]
-kind <- paste(classed$class, gsub("`[^`]*`|[0-9.e+-]+", "#", classed$message))
+kind <- paste(classed$class, gsub("`[^`]*`|[0-9.e+-]+", "#", sub("(; found|, not) .*$", "", classed$message)))
 for (i in which(!duplicated(kind))[order(classed$class[!duplicated(kind)])]) {
   say("  ", classed$class[i], " | ", classed$seed[i], " | ", classed$message[i])
 }

@@ -64,7 +64,7 @@ dress_codes <- function(code) {
     ordered = factor(text, ordered = TRUE),
     date = as.Date("2020-01-01") + code,
     logical = code %% 2L == 0L,
-    odd = factor(pick(c("100% of %s ", "a:b", "(x", "\u00e9 ", " "))[1L]) |> (\(p) factor(paste0(p, code)))(),
+    odd = factor(paste0(pick(c("100% of %s ", "a:b", "(x", "\u00e9 ", " ")), code)),
     `NA level` = addNA(factor(ifelse(code == code[1L], NA, text)))
   )
 }

@@ -61,13 +61,15 @@ comparable <- function(model, ours, theirs) {
   x <- lme4::getME(theirs, "X")
   plain <- !any(c("start", "free", "method", "control") %in% names(model$call)) && !length(ours$aliased) &&
     !any(stats::weights(theirs) <= 0)
-  if (!plain || ncol(x) != length(ours$fe_params) || nrow(x) != length(ours$y)) return(FALSE)
+  z <- lme4::getME(theirs, "Z")
+  # lme4 passes over a level that is NA
+  if (!plain || ncol(x) != length(ours$fe_params) || !identical(dim(z), dim(getME(ours, "Z")))) return(FALSE)
   y <- y - lme4::getME(theirs, "offset")
   noise <- min(stats::sigma(theirs), stats::sigma(ours)) / sqrt(max(stats::weights(theirs), 1))
   effects <- vapply(list(lme4::getME(theirs, "Lambda"), getME(ours, "Lambda")), function(Lambda) {
-    max(abs(lme4::getME(theirs, "Z") %*% Lambda))
+    max(abs(z %*% Lambda))
   }, 0)
-  fine <- noise > 1e-5 * max(stats::sd(y), abs(y)) && all(effects < 1e4) && !is_saturated(x, lme4::getME(theirs, "Z"))
+  fine <- noise > 1e-5 * max(stats::sd(y), abs(y)) && all(effects < 1e4) && !is_saturated(x, z)
   if (is.na(fine) || !fine) return(FALSE)
   if (!ncol(x)) return(TRUE)
   size <- sqrt(colSums(x^2))

@@ -89,7 +89,7 @@ draw_newdata <- function(data) {
     },
     empty = nd <- nd[0L, , drop = FALSE],
     list = nd <- as.list(nd),
-    type = nd[[name]] <- pick(list(1, TRUE, "a", factor("b"), NA, Sys.Date())),
+    type = nd[[name]] <- pick(list(1, TRUE, "a", factor("b"), NA, as.Date("2024-02-29"))),
     extra = nd$more <- 1,
     infinite = if (is.double(nd[[name]])) nd[[name]][1L] <- Inf,
     response = nd[[data$y]] <- NULL

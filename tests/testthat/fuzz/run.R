@@ -111,7 +111,7 @@ told <- function(condition) {
 # of the functions in a formula while the formula's variables are evaluated.
 is_users_own <- function(condition) {
   message <- conditionMessage(condition)
-  if (grepl("by the user|for 'digits' argument|matched by multiple actual|matches multiple formal|unused argument", message)) return(TRUE)
+  if (grepl("by the user|for 'digits' argument|'varlist' has changed|there is no package called|matched by multiple actual|matches multiple formal|unused argument", message)) return(TRUE)
   if (!inherits(condition, "warning")) return(FALSE)
   evaluates <- function(frame) {
     is.call(frame) && identical(frame[[1L]], quote(eval)) && is.symbol(frame[[2L]]) &&
