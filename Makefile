@@ -4,7 +4,7 @@
 SHELL = /bin/sh
 TASKS = tools/make
 
-.PHONY: help demo test bench dist install wrappers document authors clean
+.PHONY: help demo test bench dist install wrappers document authors clean faults
 
 help:
 	@echo "make demo       install what is missing, install the package, run the models of the README"
@@ -16,6 +16,7 @@ help:
 	@echo "make document   write man/ and NAMESPACE from the comments in R/"
 	@echo "make authors    write inst/AUTHORS from the crates"
 	@echo "make clean      remove everything that was built"
+	@echo "make faults     inject faults where R meets Rust (half an hour)"
 
 demo:
 	@sh $(TASKS)/demo.sh
@@ -44,3 +45,6 @@ authors:
 clean:
 	rm -rf .make dist src/rust/target src/rust/vendor
 	sh ./cleanup
+
+faults:
+	@sh $(TASKS)/faults.sh
