@@ -3,16 +3,17 @@
 use std::ffi::{c_int, c_void};
 
 use extendr_api::prelude::*;
-use extendr_api::SEXP;
 
-type Body = unsafe extern "C" fn(*mut c_void) -> SEXP;
-type Handler = unsafe extern "C" fn(SEXP, *mut c_void) -> SEXP;
+/// An object of R, as C hands it over.
+type Sexp = *mut c_void;
+type Body = unsafe extern "C" fn(*mut c_void) -> Sexp;
+type Handler = unsafe extern "C" fn(Sexp, *mut c_void) -> Sexp;
 
 unsafe extern "C" {
     fn R_CheckUserInterrupt();
     fn R_ToplevelExec(fun: Option<unsafe extern "C" fn(*mut c_void)>, data: *mut c_void) -> c_int;
-    fn R_tryCatchError(body: Body, data: *mut c_void, handler: Handler, found: *mut c_void) -> SEXP;
-    static R_NilValue: SEXP;
+    fn R_tryCatchError(body: Body, data: *mut c_void, handler: Handler, found: *mut c_void) -> Sexp;
+    static R_NilValue: Sexp;
 }
 
 /// Why the work is to end.
@@ -51,7 +52,7 @@ unsafe extern "C" fn listen(place: *mut c_void) {
 
 /// # Safety
 /// Only on R's thread, within R_ToplevelExec.
-unsafe extern "C" fn ask(_: *mut c_void) -> SEXP {
+unsafe extern "C" fn ask(_: *mut c_void) -> Sexp {
     // SAFETY: R's thread; a jump leaves this frame, which owns nothing
     unsafe {
         R_CheckUserInterrupt();
@@ -63,10 +64,10 @@ unsafe extern "C" fn ask(_: *mut c_void) -> SEXP {
 ///
 /// # Safety
 /// Only on R's thread; `place` is that of an `Option<String>`.
-unsafe extern "C" fn keep(condition: SEXP, place: *mut c_void) -> SEXP {
+unsafe extern "C" fn keep(condition: Sexp, place: *mut c_void) -> Sexp {
     // SAFETY: R hands over a condition, which it protects, and the place that was given to it
     unsafe {
-        let condition = Robj::from_sexp(condition);
+        let condition = Robj::from_sexp(condition.cast());
         let parts = condition.as_list();
         let text = parts.and_then(|l| l.values().next()?.as_str().map(str::to_string));
         *place.cast::<Option<String>>() = Some(text.unwrap_or_default());
