@@ -137,3 +137,33 @@ test_that("a process with hardly any address space left gets an error, not its e
   answer <- parallel::mccollect(job, timeout = 60)[[1L]]
   expect_identical(answer, "mixedlm_error_memory")
 })
+
+test_that("large matrices do not hang a child of a process that had them too", {
+  skip_on_cran()
+  skip_on_os("windows")
+  set.seed(1)
+  d <- as.data.frame(matrix(rnorm(400 * 16), 400))
+  d$y <- rnorm(400)
+  d$g <- rep(1:40, 10)
+  model <- as.formula(paste("y ~ 1 + (", paste(paste0("V", 1:16), collapse = " + "), "| g)"))
+  fit <- function() suppressWarnings(mixedlm(model, d, control = list(maxit = 2)))$criterion
+  here <- fit()
+  job <- parallel::mcparallel(fit())
+  there <- parallel::mccollect(job, wait = FALSE, timeout = 100)
+  if (is.null(there)) tools::pskill(job$pid, tools::SIGKILL)
+  expect_identical(there[[1L]], here)
+})
+
+test_that("a summary does not mind a decimal comma", {
+  old <- options(OutDec = ",")
+  on.exit(options(old))
+  expect_output(print(summary(mixedlm(y ~ x + (1 | s), border_data()))), "0,975")
+})
+
+test_that("groups that are bytes without an encoding are refused", {
+  d <- border_data()
+  d$s <- c(`Encoding<-`("\xe4", "bytes"), letters[1:5])[d$s]
+  expect_error(mixedlm(y ~ x + (1 | s), d), "bytes", class = "mixedlm_error_groups")
+  d$s <- factor(match(d$s, unique(d$s)), labels = unique(d$s))
+  expect_error(mixedlm(y ~ x + (1 | s), d), "bytes", class = "mixedlm_error_groups")
+})

@@ -28,7 +28,10 @@ fn machine() -> Option<f64> {
 /// The memory of the control group, of version 2 or 1.
 fn container() -> Option<f64> {
     let groups = read_to_string("/proc/self/cgroup").unwrap_or_default();
-    let own = groups.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or("/");
+    let own = groups
+        .lines()
+        .find_map(|line| line.strip_prefix("0::"))
+        .unwrap_or("/");
     let files = [
         format!("/sys/fs/cgroup{}/memory.max", own.trim_end_matches('/')),
         "/sys/fs/cgroup/memory.max".to_string(),
@@ -63,7 +66,10 @@ mod tests {
         assert_eq!(soft_limit(limits, "Max address space"), Some(1073741824.0));
         assert_eq!(soft_limit(limits, "Max cpu time"), None);
         assert_eq!(soft_limit("", "Max address space"), None);
-        assert_eq!(kib_after("Name: R\nVmSize:\t  551140 kB\n", "VmSize:"), Some(551140.0 * 1024.0));
+        assert_eq!(
+            kib_after("Name: R\nVmSize:\t  551140 kB\n", "VmSize:"),
+            Some(551140.0 * 1024.0)
+        );
         assert!(half_of_memory() > 0.0);
     }
 }

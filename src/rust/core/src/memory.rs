@@ -129,7 +129,9 @@ mod tests {
         assert!(small.check(1e8).is_ok());
         assert_eq!(small.chunks, 64);
         design.p = 200_000;
-        let error = Plan::of(&design, &tree).check(crate::machine::half_of_memory()).unwrap_err();
+        let error = Plan::of(&design, &tree)
+            .check(crate::machine::half_of_memory())
+            .unwrap_err();
         assert_eq!(error.what(), "memory");
         assert!(error.to_string().contains("GiB"));
     }
