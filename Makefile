@@ -6,6 +6,7 @@ TASKS = tools/make
 
 .PHONY: help demo test bench dist install wrappers document map authors clean site check-cran check-debian13
 .PHONY: help demo test bench dist install wrappers document authors clean fuzz
+.PHONY: help demo test bench dist install wrappers document authors clean faults
 
 help:
 	@echo "make demo       install what is missing, install the package, run the models of the README"
@@ -22,6 +23,7 @@ help:
 	@echo "make check-debian13  build and check in a Debian 13 made by debootstrap (root, 20 minutes)"
 	@echo "make clean      remove everything that was built"
 	@echo "make fuzz       run random models and calls, N=10000 from SEED=1 (about an hour)"
+	@echo "make faults     inject faults where R meets Rust (half an hour)"
 
 demo:
 	@sh $(TASKS)/demo.sh
@@ -64,3 +66,5 @@ check-debian13:
 	@sh $(TASKS)/check-debian13.sh
 fuzz:
 	@N=$(N) SEED=$(SEED) sh $(TASKS)/fuzz.sh
+faults:
+	@sh $(TASKS)/faults.sh

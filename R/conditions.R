@@ -39,6 +39,7 @@
 #' | `mixedlm_error_package` | a package that is not installed is needed, as for a picture |
 #' | `mixedlm_error_removed` | it needs the rows, which [remove_data()] took out of the fit |
 #' | `mixedlm_error_penalty` | a penalty or its weights cannot be used, or something is not defined for a penalised fit, see [mixedlm-penalised] |
+#' | `mixedlm_error_limit` | R ended the computation: [setTimeLimit()] |
 #' | `mixedlm_error_object` | something that is not a fit, or a damaged one |
 #' | `mixedlm_warning_flat`, `_saddle`, `_maxit` | the fit ended with that verdict, see [mixedlm-object] |
 #' | `mixedlm_warning_nobs` | fits of different numbers of observations are compared |

@@ -37,7 +37,7 @@ methods_known <- c("newton", "bfgs", "lbfgs", "nelder-mead", "em")
 #'   refused before any of it is taken, with the figure, by an error of class
 #'   `mixedlm_error_memory`. The units of a string are `B`, `KB`, `MB`, `GB` and
 #'   `TB`, each 1024 times the one before. Between 1 byte and 1e18. The default
-#'   `NULL` means half of the machine's memory.
+#'   `NULL` means half of the machine's memory, or of what its container or `ulimit -v` leaves of it.
 #' @return A list of class `mixedlm_control` with the checked settings.
 #' @section Errors: a setting of the wrong type or out of its range gives an
 #'   error of class `mixedlm_error_control`.

@@ -265,7 +265,7 @@ engine_classes <- list(
   memory = "memory", degrees_of_freedom = "rows", perfect_fit = "perfect_fit",
   scale = "scale", numerical = "numerical", start = "start", method = "method",
   profile = "profile", bootstrap = "bootstrap", bug = "bug",
-  penalty = "penalty"
+  penalty = "penalty", limit = "limit"
 )
 
 # As if the user's Ctrl-C had been handled here: handlers for interrupts see it,

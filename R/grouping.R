@@ -32,6 +32,13 @@ check_group_vector <- function(v, name) {
       "factor, not ", describe(v), "."
     ), argument = "groups")
   }
+  text <- if (is.factor(v)) levels(v) else if (is.character(v)) v
+  if (any(Encoding(text %||% "") == "bytes")) {
+    abort("groups", paste0(
+      "The grouping variable ", quote_names(name), " has values that are bytes without an encoding; ",
+      "iconv() gives them one."
+    ), argument = "groups")
+  }
 }
 
 # Integers: a table over their range when that is not much longer than the

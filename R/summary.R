@@ -313,7 +313,7 @@ coefficient_cells <- function(x) {
 # The shortest decimal that reads back as the same double.
 shortest <- function(x) {
   for (digits in 1:17) {
-    text <- formatC(x, digits = digits, format = "g", width = 1L)
+    text <- formatC(x, digits = digits, format = "g", width = 1L, decimal.mark = ".")
     if (as.numeric(text) == x) {
       break
     }

@@ -18,7 +18,7 @@ penalty <- list(func = function(params) sum(params^2), deriv = function(params) 
 
 jobs <- list(
   "model building, 1e6 rows" = function() mixedlm(y ~ x + z + (x + z | g), rows, control = control),
-  "nested text, 1e6 rows" = function() mixedlm(y ~ x + (1 | paste0(g %% 1000, "/", g)), rows[1:2e5, ], control = control),
+  "levels of text, 3e4 rows" = function() mixedlm(y ~ x + (1 | paste0(g %% 1000, "/", g)), rows[1:3e4, ], control = control),
   "crossed fit" = function() mixedlm(y ~ x + (1 | a) + (1 | b), cells, control = control),
   "crossed Nelder-Mead" = function() mixedlm(y ~ x + (1 | a) + (1 | b), cells, control = control, method = "nelder-mead"),
   "profiles" = function() profile(few),

@@ -4,7 +4,7 @@ use extendr_api::prelude::*;
 use mixedlm_core::covstruct::Structure;
 use mixedlm_core::design::{Column, Design, Estimation, Factor, Term};
 use mixedlm_core::fit::{Options, ProfileTarget};
-use mixedlm_core::memory::half_of_machine;
+use mixedlm_core::machine::half_of_memory;
 use mixedlm_core::optimizer::{Method, Settings};
 use mixedlm_core::profile::{self, Parameter, Request};
 use mixedlm_core::{Error, Result};
@@ -228,7 +228,7 @@ impl Held {
             start,
             rank_tolerance: o.number("rank_tol", 1e-7)?,
             threads: o.count("threads", 1)?.clamp(1, 256),
-            max_memory: o.number("max_memory", half_of_machine())?,
+            max_memory: o.number("max_memory", half_of_memory())?,
         })
     }
 

@@ -13,6 +13,7 @@ mod convert;
 mod deletion;
 mod desk;
 mod penalties;
+mod prompt;
 mod results;
 mod session;
 

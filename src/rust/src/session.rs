@@ -1,28 +1,20 @@
 //! One call from R: the work runs on a thread of its own while R's thread looks for interrupts and shows progress.
 
-use std::ffi::{c_char, c_int, c_void};
+use std::ffi::c_char;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use crate::desk::{Desk, PATIENCE};
+use crate::prompt::{look, Wish};
+use mixedlm_core::machine::address_space;
+use mixedlm_core::memory::amount;
 use mixedlm_core::objective::{Observer, Progress};
 use mixedlm_core::{Error, Result};
 
 unsafe extern "C" {
-    fn R_CheckUserInterrupt();
-    fn R_ToplevelExec(fun: Option<unsafe extern "C" fn(*mut c_void)>, data: *mut c_void) -> c_int;
     fn REprintf(format: *const c_char, ...);
     fn R_FlushConsole();
-}
-
-unsafe extern "C" fn check(_: *mut c_void) {
-    unsafe { R_CheckUserInterrupt() }
-}
-
-/// Whether the user has asked to stop. Only on R's thread.
-fn interrupted() -> bool {
-    unsafe { R_ToplevelExec(Some(check), std::ptr::null_mut()) == 0 }
 }
 
 /// How often R's thread looks up while the work goes on.
@@ -32,6 +24,8 @@ const SILENT: Duration = Duration::from_secs(2);
 const REFRESH: Duration = Duration::from_millis(500);
 /// Stack of the working thread.
 const STACK: usize = 16 << 20;
+/// Address space without which no work is begun: it is taken by the stacks and arenas of the threads.
+const LEAST_SPACE: f64 = (64u64 << 20) as f64;
 
 /// Settings of the call.
 pub struct Session {
@@ -77,7 +71,9 @@ impl Session {
         desk: Option<&Desk<'_>>,
         work: impl FnOnce(&AtomicBool, Observer<'_>) -> Result<T> + Send,
     ) -> Result<T> {
+        enough_space()?;
         let stop = AtomicBool::new(false);
+        let mut wish = None;
         let (evaluations, best) = (AtomicUsize::new(0), AtomicU64::new(0));
         let observer = |p: Progress| {
             evaluations.store(p.evaluations, Ordering::Relaxed);
@@ -97,7 +93,8 @@ impl Session {
             let mut display = Display::new(self.progress, total);
             // while questions come nothing else is looked at: R looks for interrupts when it answers
             while is_at_work(&finished, desk) {
-                if interrupted() {
+                if let Some(found) = look() {
+                    wish = wish.or(Some(found));
                     stop.store(true, Ordering::Relaxed);
                 }
                 display.show(
@@ -106,12 +103,29 @@ impl Session {
                 );
             }
             display.clear();
-            match worker.join() {
-                Ok(_) if stop.load(Ordering::Relaxed) => Err(Error::Interrupted),
-                Ok(result) => result,
-                Err(_) => Err(Error::Bug("the numerical core stopped unexpectedly".to_string())),
+            // an optimiser may panic when its objective is stopped
+            match (worker.join(), wish) {
+                (_, Some(Wish::Stop)) => Err(Error::Interrupted),
+                (_, Some(Wish::Raise(text))) => Err(Error::invalid("limit", text)),
+                (Ok(result), None) => result,
+                (Err(_), None) => Err(Error::Bug("the numerical core stopped unexpectedly".to_string())),
             }
         })
+    }
+}
+
+/// A process that may hardly take any more memory would be ended by the first allocation that fails.
+fn enough_space() -> Result<()> {
+    match address_space() {
+        Some(left) if left < LEAST_SPACE => Err(Error::invalid(
+            "memory",
+            format!(
+                "this process may take only {} more of memory (its address space is limited), and {} are needed to begin",
+                amount(left),
+                amount(LEAST_SPACE)
+            ),
+        )),
+        _ => Ok(()),
     }
 }
 
@@ -179,6 +193,7 @@ impl Display {
 /// Print on R's console. Only on R's thread.
 fn print(text: &str) {
     if let Ok(text) = std::ffi::CString::new(text) {
+        // SAFETY: R's thread; the format takes one string, which ends with a zero and outlives the call
         unsafe {
             REprintf(c"%s".as_ptr(), text.as_ptr());
             R_FlushConsole();

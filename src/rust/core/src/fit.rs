@@ -10,7 +10,7 @@ use crate::engine::{choose, Engine, Kind, Making};
 use crate::error::{Error, Result};
 use crate::estimates::{conditional_variances_in_user_units, estimates, to_engine, Estimates};
 use crate::linalg::{identity, matmul, semidefinite_cholesky, transpose};
-use crate::memory::half_of_machine;
+use crate::machine::half_of_memory;
 use crate::multistart::{look_again, Looks};
 use crate::objective::{Objective, Observer};
 use crate::optimizer::{Method, Settings};
@@ -54,7 +54,7 @@ impl Default for Options {
             start: None,
             rank_tolerance: 1e-7,
             threads: 1,
-            max_memory: half_of_machine(),
+            max_memory: half_of_memory(),
         }
     }
 }

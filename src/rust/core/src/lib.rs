@@ -27,7 +27,7 @@
 //! [`design`] -> [`grouping`] -> [`scaling`], [`rank`], [`reader`] -> [`reduction`] -> [`grouped`], or [`crossed`] (each an [`engine::Engine`]) ->
 //! [`params`] -> [`em`], [`optimizer`] -> [`verdict`] -> [`multistart`] -> [`estimates`]; [`fit()`] goes all the way.
 //! At the estimates: [`mod@inference`], [`mod@robust`], [`mod@prediction`], [`mod@conditional`], [`whitening`]; around them: [`mod@profile`]. [`streams`] -> [`simulate`], [`resample`] ->
-//! [`mod@bootstrap`] and [`mod@deletion`] go the same way again with made-up data. [`memory`] looks ahead, [`parallel`] divides the work.
+//! [`mod@bootstrap`] and [`mod@deletion`] go the same way again with made-up data. [`memory`] looks ahead, [`machine`] at what there is, [`parallel`] divides the work.
 //! [`penalized`] puts penalties around an engine.
 
 // the pages of modules are for maintainers, who see private items
@@ -49,6 +49,7 @@ pub mod grouped;
 pub mod grouping;
 pub mod inference;
 pub mod linalg;
+pub mod machine;
 pub mod memory;
 pub mod multistart;
 pub mod newton;

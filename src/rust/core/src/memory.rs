@@ -18,8 +18,6 @@ pub struct Plan {
 /// The most chunks, and what their sums may take together.
 const MOST_CHUNKS: f64 = 64.0;
 const SUMS: f64 = (256 << 20) as f64;
-/// Where the machine does not say how much memory it has.
-const UNKNOWN_MACHINE: f64 = (8u64 << 30) as f64;
 
 impl Plan {
     /// The plan of a design with nested factors.
@@ -100,14 +98,6 @@ pub fn refuse(bytes: f64, limit: f64, cause: &str) -> Error {
     )
 }
 
-/// Half of the machine's memory, in bytes.
-pub fn half_of_machine() -> f64 {
-    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
-    let kib = total.and_then(|rest| rest.split_whitespace().next()?.parse::<f64>().ok());
-    kib.map_or(UNKNOWN_MACHINE, |k| k * 512.0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,7 +129,9 @@ mod tests {
         assert!(small.check(1e8).is_ok());
         assert_eq!(small.chunks, 64);
         design.p = 200_000;
-        let error = Plan::of(&design, &tree).check(half_of_machine()).unwrap_err();
+        let error = Plan::of(&design, &tree)
+            .check(crate::machine::half_of_memory())
+            .unwrap_err();
         assert_eq!(error.what(), "memory");
         assert!(error.to_string().contains("GiB"));
     }

@@ -20,17 +20,14 @@ pub struct Workers<'a> {
 }
 
 impl<'a> Workers<'a> {
-    /// `threads` threads, the calling one among them; `stop` set to true ends the work.
+    /// `threads` threads, the calling one among them; `stop` set to true ends the work. Where the system gives no more
+    /// threads, the calling one does all the work.
     ///
     /// # Errors
-    /// [`Error::Numerical`] when the threads cannot be started.
+    /// None so far.
     pub fn new(threads: usize, stop: &'a AtomicBool) -> Result<Self> {
-        let others = if threads > 1 {
-            let built = rayon::ThreadPoolBuilder::new().num_threads(threads - 1).build();
-            Some(built.map_err(|e| Error::Numerical(format!("threads could not be started: {e}")))?)
-        } else {
-            None
-        };
+        let pool = || rayon::ThreadPoolBuilder::new().num_threads(threads - 1).build();
+        let others = (threads > 1).then(pool).and_then(|built| built.ok());
         Ok(Workers { others, stop })
     }
 

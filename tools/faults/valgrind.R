@@ -1,0 +1,17 @@
+# What valgrind watches: every function of the border with what it is made for, and with what is broken.
+# Called by tools/faults/valgrind.sh with the library path in R_LIBS.
+
+source("tools/faults/common.R")
+calls <- border_calls()
+stopifnot(setequal(border_names(), names(calls)))
+set.seed(5)
+for (name in names(calls)) {
+  for (args in calls[[name]]) {
+    invisible(do.call(engine_of(name), args))
+    broken <- broken_calls(args)
+    for (b in broken[sort(sample.int(length(broken), min(length(broken), 25L)))]) {
+      border_outcome(name, b$args)
+    }
+  }
+  cat("done", name, "\n")
+}
