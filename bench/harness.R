@@ -82,14 +82,17 @@ run_process <- function(peer, files, arguments) {
   inputs <- if (peer %in% r_peers) files$rds else c(files$json, files$csv)
   args <- c(script_of(peer), if (peer != "julia") peer, inputs, answer)
   # starting and reading the data come on top of the limit
-  status <- suppressWarnings(system2(
-    program, shQuote(args), stdout = log, stderr = log, timeout = arguments$limit + 15
-  ))
+  most <- arguments$limit + 15
+  start <- Sys.time()
+  status <- suppressWarnings(
+    system2(program, shQuote(args), stdout = log, stderr = log, timeout = most)
+  )
   if (!file.exists(answer)) {
-    if (status == 124L) {
+    if (status == 124L || as.numeric(Sys.time() - start, units = "secs") >= most) {
       return(list(over = format(arguments$limit)))
     }
-    return(list(failed = paste("stopped:", utils::tail(c("", readLines(log, warn = FALSE)), 1L))))
+    last <- utils::tail(c("", readLines(log, warn = FALSE)), 1L)
+    return(list(failed = paste0("stopped with status ", status, ": ", last)))
   }
   lines <- readLines(answer)
   as.list(stats::setNames(sub("^[^\t]*\t", "", lines), sub("\t.*", "", lines)))
