@@ -4,8 +4,6 @@
 #' @export
 augment.mixedlm <- function(x, data = NULL, newdata = NULL, ...) {
   if (!is.null(newdata)) {
-    predicted <- predicted_columns(x, newdata, ...)
-    return(table_out(with_row_names(newdata, predicted)))
     # predict() says what is wrong with new data
     columns <- predicted_columns(x, newdata, ...)
     return(table_out(with_row_names(newdata, columns)))

@@ -62,9 +62,7 @@ project_files() {
 # ... and those of them that the built package depends on.
 package_files() {
   project_files | grep -v -E \
-    '^(\.ci|bench|data-raw|demo-output|tools/make|tools/reference)/|^(Makefile|(README|NEWS|ARCHITECTURE|CONTRIBUTING)\.md|tools/(demo|readme-picture)\.R)$'
-    '^(\.ci|bench|data-raw|demo-output|tools/fuzz|tools/make|tools/reference)/|^(Makefile|README\.md|NEWS\.md|house\.md|tools/demo\.R)$'
-    '^(\.ci|bench|data-raw|demo-output|tools/make|tools/reference|tools/faults)/|^(Makefile|README\.md|NEWS\.md|house\.md|tools/demo\.R)$'
+    '^(\.ci|\.github|bench|data-raw|demo-output|tools/(fuzz|faults|make|reference))/|^(Makefile|[A-Z]+\.md|_pkgdown\.yml|tools/(demo|readme-picture)\.R)$'
 }
 
 # fingerprint <text...>: of the files named on standard input and of the text
