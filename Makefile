@@ -55,16 +55,18 @@ authors:
 site:
 	@sh $(TASKS)/site.sh
 
-clean:
-	rm -rf .make dist src/rust/target src/rust/vendor
-	sh ./cleanup
-
 check-cran:
 	@sh $(TASKS)/check-cran.sh $(PASS)
 
 check-debian13:
 	@sh $(TASKS)/check-debian13.sh
+
 fuzz:
 	@N=$(N) SEED=$(SEED) sh $(TASKS)/fuzz.sh
+
 faults:
 	@sh $(TASKS)/faults.sh
+
+clean:
+	rm -rf .make dist src/rust/target src/rust/vendor
+	sh ./cleanup

@@ -1,4 +1,4 @@
-# The cases first, first + step, ... up to last, each noted in `log` when it begins and when it has ended, so that a case
+# Every step-th case from the first to the last, each noted in `log` when it begins and when it has ended, so that a case
 # that ends the session or never ends is known.
 arguments <- commandArgs(trailingOnly = TRUE)
 numbers <- as.integer(arguments[1:3])

@@ -22,7 +22,7 @@ first_sentence <- function(file) {
   # the paragraph ends before an empty line, code, or an indented example
   ends <- !grepl(mark, lines) | grepl("^(\"\"\"| .*)?$", sub(mark, "", lines))
   text <- paste(trimws(sub(mark, "", lines[cumsum(ends) == 0L])), collapse = " ")
-  sub(":$", ".", sub("^(.*?[.])( +[A-Z`].*)?$", "\\1", sub("\"\"\"$", "", text), perl = TRUE))
+  sub(":$", ".", sub("^(.*?[.])( +[A-Za-z`].*)?$", "\\1", sub("\"\"\"$", "", text), perl = TRUE))
 }
 
 # The rows of the tables: line number, file, what the map says of it.
