@@ -72,6 +72,7 @@ impl Session {
         work: impl FnOnce(&AtomicBool, Observer<'_>) -> Result<T> + Send,
     ) -> Result<T> {
         enough_space()?;
+        quiet_panics();
         let stop = AtomicBool::new(false);
         let mut wish = None;
         let (evaluations, best) = (AtomicUsize::new(0), AtomicU64::new(0));
@@ -112,6 +113,17 @@ impl Session {
             }
         })
     }
+}
+
+/// What stops the core unexpectedly is told by the error that becomes of it, not on the console as well, unless
+/// `MIXEDLM_BACKTRACE` is set.
+fn quiet_panics() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        if std::env::var_os("MIXEDLM_BACKTRACE").is_none() {
+            std::panic::set_hook(Box::new(|_| ()));
+        }
+    });
 }
 
 /// A process that may hardly take any more memory would be ended by the first allocation that fails.
