@@ -226,6 +226,8 @@ test_that("a long heading is printed on lines of ordinary width", {
   two <- ranova(mixedlm(Weight ~ Time + (1 | Litter) + (1 | Pig), dietox), method = "exact", nsim = 100, seed = 1)
   expect_lte(max(nchar(capture.output(print(two)))), 80L)
   expect_output(print(two), "the other random effects taken as known")
+})
+
 test_that("the names of a matrix' columns do not matter", {
   set.seed(5)
   X <- cbind(`(Intercept)` = 1, `if` = rnorm(24), `a b` = rnorm(24))
