@@ -112,12 +112,13 @@ growth_section <- function(table, name) {
 write_growth <- function(folder) {
   table <- utils::read.csv(file.path(folder, "growth.csv"))
   draw_growth(table, file.path(folder, "growth.png"))
+  run <- readLines(file.path(folder, "growth-machine.txt"))
   lines <- c(
-    "# Growth of the time", "", readLines(file.path(folder, "growth-machine.txt")), "",
+    "# Growth of the time", "", run[[1L]], "",
     "![time against rows and levels](growth.png)", "",
     paste0(
       "The whole call, in one process; medians of 5 fits, of 2 beyond a second, one beyond ten. A program leaves a ",
-      "series when the next size would take it longer than a minute. `reduction` and `one evaluation` are parts of ",
+      "series when the next size would take it longer than ", run[[2L]], " seconds. `reduction` and `one evaluation` are parts of ",
       "mixedlm's call: reading the data, and the criterion with, where the step was accepted, its derivatives."
     ), "",
     unlist(lapply(intersect(names(growth_titles), table$series), function(name) growth_section(table, name)))

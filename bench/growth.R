@@ -115,6 +115,6 @@ if ("--draw" %in% args) {
   table <- do.call(rbind, lapply(names(series), run_series, patience, if (quick) 1e5 else Inf))
   dir.create(folder, showWarnings = FALSE, recursive = TRUE)
   utils::write.csv(table, file.path(folder, "growth.csv"), row.names = FALSE, na = "")
-  writeLines(machine(), file.path(folder, "growth-machine.txt"))
+  writeLines(c(machine(), patience), file.path(folder, "growth-machine.txt"))
 }
 write_growth(folder)
