@@ -245,6 +245,9 @@ engine_answer <- function(answer, design) {
   if (what %in% c("memory", "bootstrap")) {
     text <- name_factors(text, design)
   }
+  if (identical(what, "numerical")) {
+    text <- paste(c(sub("[.]?$", ".", text), saturation(design)), collapse = " ")
+  }
   if (identical(what, "memory")) {
     text <- paste0(text, "; see `max_memory` in mixedlm_control()")
   }
@@ -299,7 +302,7 @@ warn_verdict <- function(raw, design, maxit) {
       "arrived; the criterion could still fall by about ",
       format(raw$decrement, digits = 2L), ". ",
       if (raw$iterations < maxit) {
-        paste0(
+        saturation(design) %||% paste0(
           "The numbers leave no room for further steps: is the model too ",
           "large for the data, or the noise next to nothing?"
         )

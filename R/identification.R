@@ -7,10 +7,28 @@ flat_causes <- function(design) {
   columns <- lapply(seq_along(factors), function(j) {
     unlist(lapply(design$terms[of == j], `[[`, "columns"))
   })
-  c(
+  causes <- c(
     unlist(Map(function(f, own) flat_cause(f, own, design), factors, columns)),
     same_groupings(factors, columns)
   )
+  if (length(causes)) causes else saturation(design)
+}
+
+# A model that may fit any response: there are as many effects as rows, or more.
+saturation <- function(design) {
+  if (is.null(design$x)) {
+    return(NULL)
+  }
+  random <- sum(vapply(design$terms, function(term) {
+    length(design$factors[[term$factor]]$levels) * as.numeric(n_columns(term))
+  }, 0))
+  fixed <- ncol(design$x)
+  if (random + fixed >= nrow(design$x)) {
+    paste0(
+      "The model has ", random, " random and ", fixed, " fixed effects for ", nrow(design$x),
+      " rows: it may be too large for the data."
+    )
+  }
 }
 
 # One factor, with the columns of all its terms.

@@ -35,3 +35,14 @@ test_that("a component of numbers over all rows is told to be one effect", {
   expect_no_message(mixedlm(y ~ a, d, groups = "i", vc_formula = list(s = ~ 0 + a)))
   expect_no_message(mixedlm(y ~ a, d, vc_formula = list(s = ~ 0 + factor(number), slope = ~ 0 + i:a)))
 })
+
+test_that("where a model has as many effects as rows, what goes wrong says so", {
+  set.seed(4)
+  d <- data.frame(g = gl(6, 2), x = rnorm(12), y = rnorm(12))
+  told <- function(formula) {
+    design <- whole_design(mixedlm(formula, d))
+    conditionMessage(tryCatch(engine_answer(list(status = "numerical", message = "no digits are left"), design), error = identity))
+  }
+  expect_identical(told(y ~ x + (1 | g)), "no digits are left.")
+  expect_match(told(y ~ x + (poly(x, 2) | g)), "no digits are left. The model has 18 random and 2 fixed effects for 12 rows", fixed = TRUE)
+})
