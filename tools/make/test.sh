@@ -57,7 +57,7 @@ run_check() {
   mkdir -p "$work/check"
   # the clock is not asked for over the network; all tests run, long ones too
   (cd "$work/check" && env _R_CHECK_SYSTEM_CLOCK_=0 NOT_CRAN=true \
-    R CMD check $manual "$tarball" > "$work/check.log" 2>&1)
+    R CMD check --timings $manual "$tarball" > "$work/check.log" 2>&1)
   [ -d "$check" ] || {
     tail -n 40 "$work/check.log" >&2
     return 1

@@ -12,9 +12,9 @@ use crate::oracle::real::{Double, Real};
 use crate::runs::{all_close, check, close, never};
 
 /// The core and the oracle at the same parameters; nothing where the model has no likelihood there.
-fn both<'a>(
+fn both(
     problem: &Problem,
-    model: &Model<'a, Double>,
+    model: &Model<'_, Double>,
     theta: &[Vec<f64>],
 ) -> Result<Evaluation, TestCaseError> {
     let found = evaluate(&problem.design(), &problem.options_at(theta), &never());

@@ -127,7 +127,7 @@ fn break_values(problem: &mut Problem, what: Break, place: usize) {
 }
 
 /// Shapes of the design.
-fn break_shape<'a>(design: &mut Design<'a>, what: Break) {
+fn break_shape(design: &mut Design<'_>, what: Break) {
     match what {
         Break::ShortSlope => design.terms[0].columns[0] = Column::Own(&[1.0]),
         Break::NoTerms => design.terms.clear(),

@@ -250,7 +250,7 @@ impl Plan {
         };
         if plan.held > 0 {
             let bits = 0..part.places().len();
-            part.free = bits.map(|k| plan.held >> (k % 8) & 1 == 0).collect();
+            part.free = bits.map(|k| (plan.held >> (k % 8)) & 1 == 0).collect();
         }
         part
     }
