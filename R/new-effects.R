@@ -36,6 +36,9 @@ new_effects <- function(fit, condition_on, condVar = TRUE) {
   if (!is_flag(condVar)) {
     abort("argument", paste0("`condVar` must be TRUE or FALSE, not ", describe(condVar), "."), argument = "condVar")
   }
+  if (missing(condition_on)) {
+    abort("argument", "`condition_on` is missing: the data of which groups?", argument = "condition_on")
+  }
   extra <- extra_rows(fit, condition_on)
   given <- conditional_problem(fit, NULL, extra)
   b <- engine_conditional(fit, given)$b

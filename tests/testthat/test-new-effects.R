@@ -33,6 +33,7 @@ test_that("bad input is named", {
   d <- model_pair("grouped")$data[1:3, ]
   expect_error(new_effects(lm(Reaction ~ Days, d), d), class = "mixedlm_error_object")
   expect_error(new_effects(fit, d, condVar = NA), class = "mixedlm_error_argument")
+  expect_identical(expect_error(new_effects(fit), class = "mixedlm_error_argument")$argument, "condition_on")
   e <- expect_error(new_effects(fit, d["Days"]), class = "mixedlm_error_newdata")
   expect_identical(e$argument, "condition_on")
   expect_error(new_effects(fit, d[0, ]), class = "mixedlm_error_rows")
