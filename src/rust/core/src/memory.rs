@@ -78,11 +78,13 @@ impl Plan {
 
 /// A number of bytes for people.
 pub fn amount(bytes: f64) -> String {
-    let (gib, mib) = ((1u64 << 30) as f64, (1u64 << 20) as f64);
+    let (gib, mib, kib) = ((1u64 << 30) as f64, (1u64 << 20) as f64, 1024.0);
     if bytes >= 0.95 * gib {
         format!("{:.1} GiB", bytes / gib)
-    } else {
+    } else if bytes >= 0.95 * mib {
         format!("{:.1} MiB", bytes / mib)
+    } else {
+        format!("{:.1} KiB", bytes / kib)
     }
 }
 
@@ -134,5 +136,12 @@ mod tests {
             .unwrap_err();
         assert_eq!(error.what(), "memory");
         assert!(error.to_string().contains("GiB"));
+    }
+
+    #[test]
+    fn small_amounts_are_told_in_small_units() {
+        assert_eq!(amount(10.0 * 1024.0), "10.0 KiB");
+        assert_eq!(amount(2.1 * 1048576.0), "2.1 MiB");
+        assert_eq!(amount(3.0 * 1073741824.0), "3.0 GiB");
     }
 }
