@@ -1,7 +1,8 @@
 # From the rows of table.csv to what people read: table.md, and readme-table.md, the table of the
 # README. bench/table.R calls write_table(); after that it can be repeated from the CSV alone:
 #   Rscript bench/write-table.R [folder]           writes both again
-#   Rscript bench/write-table.R --readme [folder]  also puts the table between its marks in README.md
+#   Rscript bench/write-table.R --readme [folder]  also puts the table between its marks in README.md,
+#     and the picture of growth.R where README.md finds it in the package, too
 source("bench/common.R")
 source("bench/harness.R")
 
@@ -193,6 +194,7 @@ write_table <- function(folder) {
   writeLines(readme_table(folder), file.path(folder, "readme-table.md"))
 }
 
+readme_growth <- file.path("man", "figures", "README-growth.png")
 marks <- c("<!-- bench: begin -->", "<!-- bench: end -->")
 
 # The lines of README.md with the table between the marks.
@@ -211,5 +213,6 @@ if (identical(basename(sub("^--file=", "", called)), "write-table.R")) {
   write_table(folder)
   if ("--readme" %in% args) {
     writeLines(with_table(readLines("README.md"), readme_table(folder)), "README.md")
+    file.copy(file.path(folder, "growth.png"), readme_growth, overwrite = TRUE)
   }
 }

@@ -17,7 +17,8 @@ differ <- Filter(function(name) {
 
 readme <- c(commandArgs(trailingOnly = TRUE), "README.md")[[1L]]
 lines <- readLines(readme)
-stale <- any(marks %in% lines) && !identical(lines, with_table(lines, made[["readme-table.md"]]))
+pictures <- tools::md5sum(c(file.path(folder, "growth.png"), readme_growth))
+stale <- pictures[[1L]] != pictures[[2L]] || any(marks %in% lines) && !identical(lines, with_table(lines, made[["readme-table.md"]]))
 if (!any(marks %in% lines)) {
   cat("   ", readme, " has no table of the benchmarks (", toString(marks), ")\n", sep = "")
 }
@@ -26,6 +27,6 @@ if (length(differ)) {
   cat("   differ from table.csv: ", toString(file.path(folder, differ)), "; run 'Rscript bench/write-table.R'\n", sep = "")
 }
 if (stale) {
-  cat("   the table in ", readme, " differs from table.csv; run 'Rscript bench/write-table.R --readme'\n", sep = "")
+  cat("   the table or the picture in ", readme, " differs from bench/results; run 'Rscript bench/write-table.R --readme'\n", sep = "")
 }
 quit(status = as.integer(length(differ) > 0L || stale))
