@@ -1,5 +1,5 @@
 # Judges the licences of the crates that are compiled into the package, where they come
-# from, and which of them are there twice:
+# from, which of them are there twice, and whether inst/AUTHORS names them:
 #   Rscript tools/make/licences.R <list of crates> <Cargo.lock> [<list of allowed licences>]
 # The list of crates has a line '<name> v<version> | <SPDX expression>' for each, as
 # cargo tree writes it; '/' between licences is an old way of writing OR.
@@ -50,6 +50,11 @@ problems <- c(
   sprintf("Cargo.lock takes a crate from %s, not from the registry", foreign)[length(foreign) > 0L],
   if (packages - sums != 2L) sprintf("Cargo.lock has %d packages without checksum, expected our own 2", packages - sums)
 )
+authors <- grep("^[A-Za-z0-9_-]+ [0-9][^ ]*$", readLines("inst/AUTHORS"), value = TRUE)
+compiled <- setdiff(paste(crates$name, crates$version), grep("^mixedlm", paste(crates$name, crates$version), value = TRUE))
+if (!setequal(authors, compiled)) {
+  problems <- c(problems, "inst/AUTHORS is not that of these crates: run 'make authors'")
+}
 if (nrow(crates) < 10L) {
   problems <- c(problems, "the list of crates is too short to be true")
 }
