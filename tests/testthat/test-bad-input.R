@@ -197,8 +197,8 @@ bad <- list(
   list(quote(mixedlm(X, d$y, groups = d$g, data = d)), "argument", "data"),
   list(quote(mixedlm(d$x, y ~ x, groups = d$g)), "argument", "formula")
 )
-# C() of a number is an error in older versions of R only
-if (getRversion() < "4.5.0") {
+# C() of a number is an error in older versions of R, unless a variable of R CMD check --as-cran is set
+if (inherits(tryCatch(stats::C(c(1, 2.5)), error = identity), "error")) {
   bad <- c(bad, list(list(
     quote(mixedlm(y ~ x, d, groups = "g", vc_formula = list(x = ~ 0 + C(x)))), "data", "factor(x)"
   )))
