@@ -66,7 +66,7 @@
 #' few <- droplevels(subset(dietox, Pig %in% levels(factor(Pig))[1:6]))
 #' mixedlm(Weight ~ Time + (Time | Pig), few, cov_pen = pen_wishart())
 #' mixedlm(Weight ~ Cu + Time, few, groups = "Pig", fe_pen = pen_l2(c(CuCu035 = 1, CuCu175 = 1)))
-#' # never zero: a gamma density of the standard deviation, which for one variance is a root of the determinant
+#' # never zero: a gamma density of the standard deviation
 #' mixedlm(Weight ~ Time, few, groups = "Pig", cov_pen = pen_gamma(shape = 2))
 #' mixedlm(Weight ~ Time, few, groups = "Pig", cov_pen = pen_psd(0.5))
 NULL
