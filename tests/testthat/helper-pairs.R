@@ -36,6 +36,7 @@ model_pair <- local({
   kept <- list()
   function(name) {
     if (is.null(kept[[name]])) {
+      testthat::skip_if_not_installed("lme4")
       model <- pair_model(name)
       call <- list(quote(mixedlm), model$formula, quote(data), REML = model$reml)
       data <- model$data

@@ -60,7 +60,7 @@ time_again <- function(name) {
   sum(system.time(run())[c("user.self", "sys.self")])
 }
 
-timings <- utils::read.delim(timings_file)
+timings <- utils::read.table(timings_file, header = TRUE)
 cpu <- timings$user + timings$system
 again <- which(cpu > limit & timings$name %in% names(code))
 cpu[again] <- vapply(timings$name[again], time_again, 0)
