@@ -158,6 +158,9 @@ check_known_levels <- function(fit, found, argument) {
 # A factor whose levels are counted within each group: those of the fit have their
 # places; new ones take the next.
 rank_new <- function(fit, k, name, found, allow.new.levels, argument) {
+  if (is_removed(fit)) {
+    abort_removed()
+  }
   f <- field(fit, "random")[[k]]$factor
   group <- field(fit, "factors")[[f]]
   reference <- .subset2(field(fit, "frame"), name)

@@ -94,3 +94,10 @@ test_that("components that are counted within groups still find their levels", {
   expect_error(remove_data(3), class = "mixedlm_error_object")
   expect_error(remove_data(fit, 1), class = "mixedlm_error_argument")
 })
+
+test_that("levels that are counted within groups need the rows", {
+  d <- transform(dietox, half = factor(Time > 6))
+  fit <- mixedlm(Weight ~ Time, d, groups = "Pig", re_formula = ~1, vc_formula = list(half = ~half))
+  expect_error(predict(remove_data(fit), d[1:3, ], allow.new.levels = TRUE), class = "mixedlm_error_removed")
+  expect_length(predict(fit, d[1:3, ]), 3L)
+})
