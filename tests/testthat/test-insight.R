@@ -51,6 +51,8 @@ test_that("double bars and nested factors are taken apart as insight does", {
 
 test_that("variances are those of insight, and of what is singular too", {
   skip_if_not_installed("insight")
+  known <- suppressWarnings(insight::get_variance(model_pair("nested")$theirs))
+  skip_if(is.null(known), "this version of insight finds no variances in lme4's fits")
   for (name in setdiff(model_pairs, "singular")) {
     pair <- model_pair(name)
     theirs <- suppressWarnings(insight::get_variance(pair$theirs))
