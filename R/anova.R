@@ -97,6 +97,7 @@ check_anova_dots <- function(fits, expressions) {
   if (length(wrong)) {
     check_no_dots(expressions[wrong], names(formals(anova.mixedlm)))
   }
+  lapply(fits[vapply(fits, inherits, NA, "mixedlm")], validate_mixedlm)
   if (!all(is_fit)) {
     abort("comparison", paste0(
       "anova() compares fits of mixedlm(), lmer() and lm(); found ", describe(fits[[which(!is_fit)[1L]]]), "."

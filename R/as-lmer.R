@@ -118,16 +118,17 @@ check_same_rows <- function(parts, fit) {
 # lme4's object at the fit's theta.
 at_estimates <- function(fit, model) {
   parts <- model$parts
-  devfun <- suppressMessages(do.call(lme4::mkLmerDevfun, c(
-    parts[c("fr", "X", "reTrms", "REML")], list(control = lme4_control())
-  )))
-  places <- places_in_theta(fit, parts$reTrms)
-  theta <- unname(named_theta(fit))[places]
-  value <- tryCatch(devfun(theta), error = function(e) {
+  cannot <- function(e) {
     abort("lmer", paste0(
       "lme4 cannot evaluate its criterion at these estimates: ", sub("[.]$", "", conditionMessage(e)), "."
     ), argument = "fit")
-  })
+  }
+  devfun <- tryCatch(suppressMessages(do.call(lme4::mkLmerDevfun, c(
+    parts[c("fr", "X", "reTrms", "REML")], list(control = lme4_control())
+  ))), error = cannot)
+  places <- places_in_theta(fit, parts$reTrms)
+  theta <- unname(named_theta(fit))[places]
+  value <- tryCatch(devfun(theta), error = cannot)
   tolerance <- 1e-6 * max(1, abs(field(fit, "criterion")))
   if (!isTRUE(abs(value - field(fit, "criterion")) < tolerance)) {
     abort("lmer", sprintf(

@@ -45,6 +45,7 @@
 #' | `mixedlm_warning_nobs` | fits of different numbers of observations are compared |
 #' | `mixedlm_warning_bootstrap` | some replicates of [bootstrap()] failed |
 #' | `mixedlm_warning_profile` | a likelihood profile found a lower deviance than the fit, did not reach a cut-off, or stopped early |
+#' | `mixedlm_warning_numerical` | some standard errors are lost in rounding |
 #' | `mixedlm_warning_estimable` | a rank-deficient fit does not determine some predictions |
 #' | `mixedlm_warning_influence` | some deletions of [influence.mixedlm()] leave a fixed effect or the whole model undetermined |
 #' | `mixedlm_message_boundary` | intervals that end on the boundary of the parameter space |
@@ -154,7 +155,8 @@ suggest <- function(name, candidates) {
   }
   d <- utils::adist(name, candidates, ignore.case = TRUE)[1L, ]
   best <- which.min(d)
-  if (d[best] > max(min(2L, nchar(name) - 1L), nchar(name) %/% 3L)) {
+  # nothing comes close to a missing name
+  if (!length(best) || d[best] > max(min(2L, nchar(name) - 1L), nchar(name) %/% 3L)) {
     return("")
   }
   paste0(" Did you mean ", quote_names(candidates[best]), "?")

@@ -144,7 +144,8 @@ drop_by_f <- function(fit, scope, basis) {
     both <- triangle(cbind(before, base$x))
     at_end <- seq_len(ncol(both)) > ncol(before)
     rows <- added_rows(both, !at_end, at_end, c(rep(FALSE, ncol(before)), base$kept))
-    own <- base$assign == match(label, base$labels)
+    # a column of a matrix may have a name that its label quotes
+    own <- base$assign == match(label, attr(field(fit, "terms"), "term.labels"))
     given_columns(echelon_rows(rows, own[base$kept]), base, design)
   })
   names(hypotheses) <- scope

@@ -229,8 +229,18 @@ solve_symmetric <- function(a, b) {
     return(b)
   }
   s <- sqrt(diag(a))
-  r <- chol(a / tcrossprod(s))
+  r <- scaled_cholesky(a, s)
   backsolve(r, backsolve(r, b / s, transpose = TRUE)) / s
+}
+
+# Of a matrix scaled to a unit diagonal.
+scaled_cholesky <- function(a, s) {
+  tryCatch(chol(a / tcrossprod(s)), error = function(e) {
+    abort("numerical", paste0(
+      "The covariance of the fixed effects is singular in double precision at these variances: ",
+      "there is no derivative in them."
+    ))
+  })
 }
 
 # Derivatives in the elements of Psi from the symmetric matrices of the core.
@@ -308,7 +318,7 @@ second_derivatives <- function(e, at, reml) {
 
 solve_inverse <- function(a) {
   s <- sqrt(diag(a))
-  chol2inv(chol(a / tcrossprod(s))) / tcrossprod(s)
+  chol2inv(scaled_cholesky(a, s)) / tcrossprod(s)
 }
 
 # Traces and products at these parameters, see engine_inference().

@@ -205,6 +205,21 @@ error_variances <- function(given, answer, vcov, fixed = TRUE) {
   out
 }
 
+# Variances that double precision has lost, as missing: where the residuals are next to nothing beside the random
+# effects, an error is the difference of numbers that cannot be told apart.
+without_lost <- function(variance) {
+  lost <- which(is.nan(variance) | variance < 0)
+  if (length(lost)) {
+    variance[lost] <- NA_real_
+    warn("numerical", paste0(
+      if (length(lost) == 1L) "One standard error" else paste(length(lost), "standard errors"),
+      " of prediction cannot be computed in double precision: ",
+      "the random effects or their columns are too large beside the residuals."
+    ))
+  }
+  variance
+}
+
 # The same when no random effect counts.
 fixed_variances <- function(fit, rows, fixed) {
   if (!fixed) {
@@ -240,6 +255,7 @@ prediction_with_errors <- function(fit, rows, keep, newdata, condition_on, weigh
   } else {
     error_variances(given, answer, field(fit, "vcov_unscaled"), fixed)
   }
+  variance <- without_lost(variance)
   se <- sqrt(variance * field(fit, "scale"))
   out <- name_rows(value, rows)
   if (wanted$interval != "none") {

@@ -50,6 +50,7 @@
 #' `"(offset)"` of `newdata` can stand in for it). No rows give an empty result. Infinite values are errors.
 #' With a rank-deficient fit, predictions for rows that the data do not determine
 #' depend on which columns were left out: there is a warning of class `mixedlm_warning_estimable`.
+#' A standard error that is lost in rounding is missing, with a warning of class `mixedlm_warning_numerical`.
 #'
 #' @section Standard errors:
 #' Those of [prediction_se()], for any row: with P the conditional covariance of the random

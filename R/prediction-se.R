@@ -31,7 +31,8 @@
 #'
 #' @return A numeric vector in units of the response, one value per row used, named by
 #'   the rows of the data; with `na.action = na.exclude` padded with `NA`.
-#' @section Errors: `mixedlm_error_memory` when the rows need more memory than they may take.
+#' @section Errors: `mixedlm_error_memory` when the rows need more memory than they may take. A standard error that is
+#'   lost in rounding is missing, with a warning of class `mixedlm_warning_numerical`.
 #' @references
 #' Henderson CR (1975). Best linear unbiased estimation and prediction under a
 #' selection model. *Biometrics* **31**, 423-447.
@@ -50,5 +51,5 @@ prediction_se <- function(fit, part = c("both", "fixed", "random")) {
     )
   }
   part <- choose_one(part, c("both", "fixed", "random"), "part")
-  by_row(fit, sigma(fit) * engine_prediction(fit)[[part]], stats::napredict)
+  by_row(fit, sigma(fit) * without_lost(engine_prediction(fit)[[part]]), stats::napredict)
 }

@@ -93,7 +93,16 @@ scaled_random_matrix <- function(fit) {
 
 # L of L L' = P (Lambda'Z'WZ Lambda + I) P', equation 18 of Bates et al. (2015).
 sparse_factor <- function(fit, a = scaled_random_matrix(fit)) {
-  Matrix::Cholesky(Matrix::tcrossprod(a), perm = TRUE, LDL = FALSE, Imult = 1)
+  fails <- function(e) {
+    abort("numerical", paste0(
+      "Lambda'Z'WZ Lambda + I has no Cholesky factor in double precision: ",
+      "the random effects are too large beside the residuals."
+    ))
+  }
+  tryCatch(
+    Matrix::Cholesky(Matrix::tcrossprod(a), perm = TRUE, LDL = FALSE, Imult = 1),
+    error = fails, warning = fails
+  )
 }
 
 scaled_fixed_matrix <- function(fit) {

@@ -133,7 +133,7 @@ fits_given <- function(given) {
       "summary_col() needs at least one fit."
     }, argument = "...")
   }
-  flat
+  lapply(flat, validate_mixedlm)
 }
 
 check_column_arguments <- function(float_format, stars, drop_omitted, regressor_order) {

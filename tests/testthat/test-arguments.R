@@ -76,3 +76,10 @@ test_that("trajectories of a fit without its data are refused for that reason", 
 test_that("a path of a formula asks for a fit", {
   expect_error(regularization_path(Weight ~ Time), "must be a fit of mixedlm\\(\\)", class = "mixedlm_error_object")
 })
+
+test_that("damaged fits and missing names are told as such", {
+  fit <- mixedlm(Weight ~ Time, dietox, groups = "Pig")
+  expect_error(summary_col(fit, structure(list(), class = "mixedlm")), class = "mixedlm_error_object")
+  expect_error(anova(fit, structure(1, class = "mixedlm")), class = "mixedlm_error_object")
+  expect_error(plot(fit, which = NA_character_), class = "mixedlm_error_argument")
+})

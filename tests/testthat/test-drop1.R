@@ -61,3 +61,14 @@ test_that("fits with masks of the fixed effects are refused where their number c
   expect_error(drop1(fit), "F", class = "mixedlm_error_free")
   expect_identical(nrow(drop1(fit, test = "F")), 1L)
 })
+
+test_that("columns of a matrix may have names that a formula quotes", {
+  set.seed(1)
+  x <- cbind(a = rnorm(40), `y~x` = rnorm(40))
+  g <- rep(1:8, 5)
+  y <- x[, 1] + rnorm(8)[g] + rnorm(40)
+  odd <- drop1(mixedlm(x, y, groups = g), test = "F")
+  colnames(x)[2L] <- "b"
+  even <- drop1(mixedlm(x, y, groups = g), test = "F")
+  expect_equal(unname(as.matrix(odd)), unname(as.matrix(even)))
+})

@@ -26,6 +26,39 @@ test_that("a lower minimum beyond the first one is found", {
   expect_gt(there$criterion, 140.6)
 })
 
+test_that("the lowest minimum of a single parameter is found, near or far", {
+  # minima at 106.062 with a small variance and at 99.2625 with a large one
+  d <- data.frame(
+    g = c(7, 5, 5, 3, 7, 1, 7, 4, 8, 8, 7, 5, 6, 7, 7, 1, 5, 7, 6, 1, 1, 3, 9, 2, 2),
+    x = c(
+      0.36, 0.25, 0.58, 0.42, -0.66, 2.75, 1.77, 0.94, -0.79, -1.41, -0.36, 0.5, -0.86, 0.51, -1.75, -0.74, 1.84, 0.6,
+      -0.11, 0.52, 1.09, 0.33, 1.85, -1.12, 0.25
+    ),
+    y = c(
+      0.96, 0.81, 2.89, -4.74, 2.35, 4.86, 3.51, 2.1, 2.09, 1.74, 0.71, 2.65, 1.01, 1.74, -2.11, 1.01, 2.95, 1.94,
+      0.18, 1.85, 3.53, -4.65, 0.35, -0.05, 1.22
+    )
+  )
+  expect_equal(mixedlm(y ~ x + (0 + x | g), d)$criterion, 99.26254417, tolerance = 1e-9)
+  expect_gt(mixedlm(y ~ x + (0 + x | g), d, start = 0.3)$criterion, 106)
+
+  # weights over decades put other minima far away: against the criterion on a fine grid
+  lowest <- function(model, d) {
+    fit <- mixedlm(model, d, weights = w)
+    model <- oracle_model(build_design(fit$parsed, fit$frame), TRUE)
+    at <- function(t) oracle_criterion(model, list(matrix(exp(2 * t))))
+    grid <- seq(-9, 9, by = 0.1)
+    best <- grid[which.min(vapply(grid, at, 0))]
+    min(at(-30), stats::optimize(at, best + c(-0.1, 0.1), tol = 1e-8)$objective) - fit$criterion
+  }
+  for (seed in 1:40) {
+    set.seed(seed)
+    d <- data.frame(g = sample(8, 20, TRUE), x = rnorm(20), w = 10^runif(20, -2, 2))
+    d$y <- d$x + 3 * d$x * rnorm(8)[d$g] + rnorm(20) / sqrt(d$w)
+    expect_lt(abs(lowest(if (seed %% 2) y ~ x + (0 + x | g) else y ~ x + (1 | g), d)), 1e-5)
+  }
+})
+
 test_that("a correlated slope may be far from its origin", {
   for (seed in 1:6) {
     set.seed(seed)
@@ -168,4 +201,13 @@ test_that("hundreds of fixed effects are no difficulty", {
   g <- rep(1:30, 20)
   fit <- expect_silent(mixedlm(x, drop(x[, 2]) + rnorm(30)[g] + rnorm(600), groups = g))
   expect_length(fit$fe_params, p)
+})
+
+test_that("what double precision loses is said", {
+  expect_error(scaled_cholesky(matrix(1, 2, 2) - diag(2), c(1, 1)), class = "mixedlm_error_numerical")
+  expect_warning(lost <- without_lost(c(1, -1e-20, NaN, NA)), "2 standard errors", class = "mixedlm_warning_numerical")
+  expect_identical(lost, c(1, NA, NA, NA))
+  expect_silent(without_lost(c(2, NA)))
+  large <- Matrix::Matrix(1e10, 2L, 1L, sparse = TRUE)
+  expect_error(sparse_factor(NULL, large), class = "mixedlm_error_numerical")
 })

@@ -108,11 +108,12 @@ told <- function(condition) {
 }
 
 # What is not the package's: an error that the drawn code raises itself, R's own matching of arguments, and warnings
-# of the functions in a formula while the formula's variables are evaluated.
+# of the functions in a formula while the formula's variables are evaluated, or of the `na.action` that was drawn.
 is_users_own <- function(condition) {
   message <- conditionMessage(condition)
   if (grepl("by the user|for 'digits' argument|'varlist' has changed|there is no package called|matched by multiple actual|matches multiple formal|unused argument", message)) return(TRUE)
   if (!inherits(condition, "warning")) return(FALSE)
+  if (grepl("mean.default", told(condition), fixed = TRUE)) return(TRUE)
   evaluates <- function(frame) {
     is.call(frame) && identical(frame[[1L]], quote(eval)) && is.symbol(frame[[2L]]) &&
       as.character(frame[[2L]]) %in% c("predvars", "expr")

@@ -26,6 +26,7 @@ use crate::verdict::Verdict;
 pub(crate) const LOOKS: Looks = Looks {
     inside: 0,
     elsewhere: 3,
+    sizes: false,
 };
 /// Replicates that a thread takes at a time, at most.
 const BATCH: usize = 16;

@@ -193,6 +193,8 @@ pub(crate) fn search(
     };
     let free: Vec<Vec<bool>> = design.terms.iter().map(|t| t.free.clone()).collect();
     let work = engine.work();
+    let effects: usize = engine.shapes().iter().map(|s| s.levels * s.q).sum();
+    let crowded = 2 * effects > engine.frame().n;
     let coordinates = Coordinates::new(engine.shapes(), &engine.frame().gram, &free, start.as_deref())?;
     let moments = match start {
         Some(_) => None,
@@ -217,7 +219,7 @@ pub(crate) fn search(
             (Retry::Given(looks), _) => Some(looks),
             // from where the user wants to start, and from nowhere else
             (Retry::Fresh, Some(_)) => None,
-            (Retry::Fresh, None) => Some(Looks::worth(work, parameters, terms)),
+            (Retry::Fresh, None) => Some(Looks::worth(work, parameters, terms, crowded)),
         };
         let certificate = match looks {
             None => first,

@@ -3,7 +3,7 @@
 //! The criterion may have several minima. A search that ended inside the parameter space has nearly always found the
 //! lowest one; one that ended on its boundary, in a flat valley or not at all often has not. Fits are tried again from
 //! other starts: strong and weak random effects, effects in the directions that the first fit left out, one term alone,
-//! and scattered ones. They are the same in every run.
+//! and scattered ones. They are the same in every run. A criterion of one parameter is looked at over all of its range.
 
 use crate::covstruct::Structure;
 use crate::em::em_step;
@@ -23,6 +23,15 @@ const EXPENSIVE: usize = 5_000_000;
 /// Beyond so many terms a fit that ended inside is not tried with each of them strong alone.
 const MANY_TERMS: usize = 4;
 
+/// Other starts after a minimum inside where there are nearly as many effects as rows.
+const CROWDED: usize = 12;
+
+/// Sizes of the only parameter at which the criterion is looked at, relative to the noise of an average level: those of
+/// levels that tell much or little are far from it.
+const SIZES: [f64; 13] = [
+    0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1e3, 3e3,
+];
+
 /// How many other starts a fit is worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Looks {
@@ -30,12 +39,15 @@ pub struct Looks {
     pub inside: usize,
     /// After any other end.
     pub elsewhere: usize,
+    /// Whether a criterion of one parameter is looked at over all of its range.
+    pub sizes: bool,
 }
 
 impl Looks {
     /// Fewer where an evaluation is expensive (`work` numbers in the reduced data), and where many groups make several
-    /// minima unlikely; more where there are many parameters, and several terms that may take each other's part.
-    pub fn worth(work: usize, parameters: usize, terms: usize) -> Looks {
+    /// minima unlikely; more where there are many parameters, several terms that may take each other's part, and nearly
+    /// as many effects as rows (`crowded`).
+    pub fn worth(work: usize, parameters: usize, terms: usize, crowded: bool) -> Looks {
         let each = if (2..=MANY_TERMS).contains(&terms) {
             terms
         } else {
@@ -43,10 +55,11 @@ impl Looks {
         };
         Looks {
             inside: if parameters > 1 && work < 20_000 {
-                2 + each
+                2 + each + if crowded { CROWDED } else { 0 }
             } else {
                 0
             },
+            sizes: parameters == 1 && work < 200_000,
             elsewhere: if work > EXPENSIVE {
                 0
             } else {
@@ -70,15 +83,23 @@ pub fn look_again(
         Verdict::Optimum => looks.inside,
         _ => looks.elsewhere,
     };
-    if count == 0 || settings.method != Method::Newton || first.eigenvalues.is_empty() {
+    if settings.method != Method::Newton || first.eigenvalues.is_empty() {
         return Ok(first);
+    }
+    let mut starts = if looks.sizes {
+        other_sizes(objective, &first.lambda)?
+    } else {
+        Vec::new()
+    };
+    if count > 0 {
+        starts.extend(other_starts(&objective.base, &first.lambda, count));
     }
     let settings = Settings {
         max_iterations: settings.max_iterations.min(100),
         ..*settings
     };
     let mut best = first;
-    for (start, em_steps) in other_starts(&objective.base, &best.lambda, count) {
+    for (start, em_steps) in starts {
         let start = match prepare(objective, start, em_steps) {
             Err(Error::Numerical(_)) => continue,
             result => result?,
@@ -106,6 +127,40 @@ fn prepare(objective: &mut Objective<'_>, start: Vec<Vec<f64>>, em_steps: usize)
 
 /// A start and the number of EM steps to take from it.
 type Start = (Vec<Vec<f64>>, usize);
+
+/// Where a criterion of one parameter, looked at over all of its range, is lower than on both sides, but for the place
+/// that is known.
+fn other_sizes(objective: &Objective<'_>, found: &[Vec<f64>]) -> Result<Vec<Start>> {
+    let base = &objective.base;
+    let factors = |size: f64| {
+        let all = base.terms.iter().map(|t| diagonal(t.shape.q, size));
+        base.lambda(&base.pack(&all.collect::<Vec<_>>()))
+    };
+    let known = base
+        .pack(&base.whitened_from(found))
+        .first()
+        .map_or(0.0, |v| v.abs());
+    let mut values = Vec::with_capacity(SIZES.len());
+    for size in SIZES {
+        let x = objective
+            .coordinates
+            .from_engine(&objective.to_engine(&factors(size))?);
+        values.push(objective.value(&x)?);
+    }
+    let mut starts = Vec::new();
+    for (i, &value) in values.iter().enumerate() {
+        let before = i
+            .checked_sub(1)
+            .map_or((0.0, f64::INFINITY), |k| (SIZES[k], values[k]));
+        let after = SIZES
+            .get(i + 1)
+            .map_or((f64::INFINITY, f64::INFINITY), |&s| (s, values[i + 1]));
+        if value < before.1 && value < after.1 && !(before.0..=after.0).contains(&known) {
+            starts.push((factors(SIZES[i]), 0));
+        }
+    }
+    Ok(starts)
+}
 
 /// Factors of the columns that the objective began with, spread over what is plausible in coordinates that know nothing of a solution.
 fn other_starts(base: &Coordinates, found: &[Vec<f64>], count: usize) -> Vec<Start> {
