@@ -84,7 +84,8 @@ anova.mixedlm <- function(object, ..., type = c("III", "II", "I"),
     }
     return(compare_models(fits, expressions, refit, model.names))
   }
-  type <- check_type(type)
+  # lmerTest's name for lme4's table
+  type <- if (missing(type) && identical(ddf, "lme4")) "I" else check_type(type)
   term_table(object, type, tests_basis(object, ddf, vcov, cluster))
 }
 

@@ -12,6 +12,10 @@ call_from_data <- function(fit, caller) {
   for (name in intersect(c("subset", "weights", "na.action", "offset", "contrasts"), names(given))) {
     call[[name]] <- given[[name]]
   }
+  # the call is to make the same model where other contrasts are the default
+  if (!identical(field(fit, "contrasts_default"), getOption("contrasts"))) {
+    call$contrasts <- if (length(field(fit, "contrasts"))) field(fit, "contrasts")
+  }
   environment(call$formula) <- visible_from(call, environment(formula), caller)
   finish_call(call)
 }

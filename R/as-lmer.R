@@ -52,7 +52,7 @@ lmer_model <- function(fit, caller) {
     model <- tryCatch(
       {
         call <- way(fit, caller)
-        parts <- lme4_parts(call)
+        parts <- lme4_parts(call, field(fit, "contrasts_default"))
         check_same_rows(parts, fit)
         list(call = call, parts = parts)
       },
@@ -101,8 +101,12 @@ lme4_control <- function() {
   )
 }
 
-# lme4's model frame, design and random terms, for a call to lmer().
-lme4_parts <- function(call) {
+# lme4's model frame, design and random terms, for a call to lmer(), with the contrasts that were the default for the fit.
+lme4_parts <- function(call, contrasts) {
+  if (!is.null(contrasts)) {
+    old <- options(contrasts = contrasts)
+    on.exit(options(old))
+  }
   call[[1L]] <- lme4::lFormula
   call$control <- lme4_control()
   suppressMessages(suppressWarnings(eval(call, environment(call$formula))))

@@ -46,8 +46,11 @@
 #' | `mixedlm_warning_bootstrap` | some replicates of [bootstrap()] failed |
 #' | `mixedlm_warning_profile` | a likelihood profile found a lower deviance than the fit, did not reach a cut-off, or stopped early |
 #' | `mixedlm_warning_numerical` | some standard errors are lost in rounding |
+#' | `mixedlm_warning_weights` | the prior weights of new rows are not known and taken as one |
+#' | `mixedlm_warning_contrasts` | `contrasts` names a variable that is not in the fixed effects |
 #' | `mixedlm_warning_estimable` | a rank-deficient fit does not determine some predictions |
 #' | `mixedlm_warning_influence` | some deletions of [influence.mixedlm()] leave a fixed effect or the whole model undetermined |
+#' | `mixedlm_message_interval` | prediction intervals without the variance of the random effects that `re.form` leaves out |
 #' | `mixedlm_message_boundary` | intervals that end on the boundary of the parameter space |
 #' | `mixedlm_message_undefined` | correlations without a profile, because an effect does not vary |
 #' | `mixedlm_message_rank` | aliased columns of the fixed effects were left out |

@@ -146,11 +146,18 @@ check_contrasts <- function(contrasts, fixed, frame) {
   }
   known <- names(attr(fixed, "dataClasses"))
   for (name in names(contrasts)) {
-    v <- if (name %in% known) .subset2(frame, name)
+    if (!name %in% known) {
+      warn("contrasts", paste0(
+        "`contrasts` names ", quote_names(name), ", which is not in the fixed effects and is passed over.",
+        suggest(name, known)
+      ), argument = "contrasts")
+      next
+    }
+    v <- .subset2(frame, name)
     if (!(is.factor(v) || is.character(v) || is.logical(v))) {
       abort("contrasts", paste0(
         "`contrasts` names ", quote_names(name), ", which is not a factor in ",
-        "the fixed effects.", suggest(name, known)
+        "the fixed effects."
       ), argument = "contrasts")
     }
   }

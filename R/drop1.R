@@ -45,7 +45,10 @@ drop1.mixedlm <- function(object, scope, scale = 0, test = c("none", "Chisq", "F
     abort("argument", paste0("`k` must be a number that is not negative; found ", describe(k), "."), argument = "k")
   }
   if (!identical(trace, FALSE)) {
-    abort("argument", paste0("`trace` can only be FALSE, nothing is traced; found ", describe(trace), "."), argument = "trace")
+    abort("argument", paste0(
+      "`trace` can only be FALSE, nothing is traced; found ", describe(trace), ". For stepwise searches there are ",
+      "MASS::stepAIC() and lmerTest::step(); stats::step() does not know the table of mixed models."
+    ), argument = "trace")
   }
   check_ddf(ddf)
   scope <- drop_scope(object, if (!missing(scope)) scope)

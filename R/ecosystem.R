@@ -13,10 +13,10 @@
 #' | multcomp | `multcomp::glht(fit, multcomp::mcp(Cu = "Tukey"))` | method for `modelparm()`; normal distribution, or `df = ` |
 #' | car | `car::Anova(fit)`, `car::linearHypothesis(fit, "Time = 7")`, `car::deltaMethod(fit, "CuCu035 / Time")`, `car::vif(fit)` | methods here: [mixedlm-car] |
 #' | effects | `effects::allEffects(fit)`, `effects::Effect("Cu", fit)` | method for `effSources()` |
-#' | ggeffects | `ggeffects::ggemmeans(fit, "Cu")`, `ggeffects::ggeffect(fit, "Cu")` | by emmeans and effects; `ggpredict()` knows classes by name and cannot predict for this one, so give it `as_lmer(fit)` |
+#' | ggeffects | `ggeffects::ggemmeans(fit, "Cu")`, `ggeffects::ggeffect(fit, "Cu")` | by emmeans and effects; `ggpredict()` knows classes by name and gives predictions for the first group, so give it `as_lmer(fit)` |
 #' | insight | `insight::find_formula(fit)`, `insight::get_variance(fit)` | methods here: [mixedlm-insight] |
 #' | pbkrtest | `pbkrtest::KRmodcomp(fit, smaller)`, `pbkrtest::PBmodcomp(fit, smaller)` | methods here, which give it [as_lmer()] of the fits |
-#' | parameters | `parameters::model_parameters(fit)` | through [as_lmer()] |
+#' | parameters | `parameters::model_parameters(fit)`, `parameters::standardize_parameters(fit)` | through [as_lmer()]; give others, such as `equivalence_test()`, `as_lmer(fit)` |
 #' | performance | `performance::icc(fit)`, `performance::model_performance(fit)` | through insight and [as_lmer()]; `compare_performance()` knows classes by name, so give it `as_lmer(fit)` |
 #' | knitr | `summary(fit)` in a document | tables: [mixedlm-knitr]; `knitr::kable(anova(fit))` |
 #' | ggplot2 | `ggplot2::autoplot(profile(fit))` | methods here |

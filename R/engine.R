@@ -295,7 +295,7 @@ warn_verdict <- function(raw, design, maxit) {
   text <- switch(raw$verdict,
     flat = paste(c(
       "The data do not identify every variance parameter: along some direction the",
-      "criterion does not change. The fit is one of many.", flat_causes(design)
+      "criterion does not change. The fit is one of many.", no_noise_left(raw$sigma2, design), flat_causes(design)
     ), collapse = " "),
     maxit = paste0(
       "The search ended after ", raw$iterations, " iterations before it had ",

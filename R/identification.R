@@ -14,6 +14,13 @@ flat_causes <- function(design) {
   if (length(causes)) causes else saturation(design)
 }
 
+# Nothing is left to the residuals: larger random effects change nothing more.
+no_noise_left <- function(scale, design) {
+  if (!is.null(scale) && isTRUE(scale < 1e-10 * stats::var(design$y))) {
+    "The residual variance goes to zero: the random effects take all of it."
+  }
+}
+
 # A model that may fit any response: there are as many effects as rows, or more.
 saturation <- function(design) {
   if (is.null(design$x)) {
@@ -39,11 +46,17 @@ flat_cause <- function(factor, columns, design) {
     paste0("Terms of ", name, " share the column ", quote_names(columns[duplicated(columns)][1L]), ".")
   } else if (n_levels == 1L && factor$name != "(all)") {
     paste0(name, " has one level only.")
-  } else if (n_levels == nrow(design$x) && "(Intercept)" %in% columns) {
+  } else if (n_levels == nrow(design$x) && "(Intercept)" %in% columns && same_weights(design)) {
     paste0(name, " has as many levels as there are rows.", wide_hint(design$occasions))
   } else if (is_fixed_too(factor, design)) {
     paste0(name, " is among the fixed effects too.")
   }
+}
+
+# Weights that differ tell an effect of every row from its residual.
+same_weights <- function(design) {
+  w <- design$weights
+  is.null(w) || diff(range(w)) <= 1e-10 * max(w)
 }
 
 # Whether some factor of the fixed effects tells the levels of this one.

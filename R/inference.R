@@ -25,7 +25,7 @@
 #' | `"Kenward-Roger"` | t and F with the adjusted covariance matrix; REML fits only | `"KR"`, `"kenward_roger"` |
 #' | `"normal"` | z and chi-square, as in statsmodels | `"asymptotic"`, `"z"`, `"Wald"`, `"chisq"`, `"chi-square"` |
 #' | `"residual"` | t and F with the number of rows less the rank of the fixed effects | |
-#' | `"none"` | t and F values without p-values, as in lme4 | `"lme4"` |
+#' | `"none"` | t and F values without p-values, as in lme4 | `"lme4"`, in `anova()` of type I unless `type` is given |
 #'
 #' Upper and lower case are the same, and the beginning of a name is enough.
 #'

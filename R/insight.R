@@ -8,7 +8,7 @@
 #' `get_loglikelihood()`, `get_deviance()`, `model_info()`, `n_parameters()`, `is_converged()`, `get_variance()`, and with them `find_random()`,
 #' `find_predictors()`, `get_data()`, `is_mixed_model()` and others.
 #'
-#' `insight::get_predicted()`, `parameters::model_parameters()`, and `model_performance()`, `check_model()` and `check_predictions()` of
+#' `insight::get_predicted()`, `parameters::model_parameters()`, `parameters::standardize_parameters()`, and `model_performance()`, `check_model()` and `check_predictions()` of
 #' package performance, which know classes by name, are given [as_lmer()] of the fit: the same estimates in an
 #' object of lme4, which has to be installed.
 #'
@@ -21,6 +21,8 @@
 #' @param component (`character(1)`) one part of the variances, as `"random"` for `var.random`, or `"all"`.
 #' @param ... not used; for methods that hand over to those for lme4, their arguments.
 #' @return As insight's and parameters'.
+#' @section Errors: those of [as_lmer()]; `mixedlm_error_ddf` for Kenward and Roger's method of parameters with prior weights
+#'   that differ, of which it takes no account ([anova.mixedlm()] does).
 #' @name mixedlm-insight
 #' @seealso [mixedlm-ecosystem]
 #' @examplesIf requireNamespace("insight", quietly = TRUE)
@@ -233,7 +235,14 @@ get_predicted.mixedlm <- function(x, ...) insight::get_predicted(as_lmer(x), ...
 
 #' @rdname mixedlm-insight
 #' @exportS3Method parameters::model_parameters
-model_parameters.mixedlm <- function(model, ...) parameters::model_parameters(as_lmer(model), ...)
+model_parameters.mixedlm <- function(model, ...) {
+  refuse_weighted(model, asks_for_kr(...))
+  parameters::model_parameters(as_lmer(model), ...)
+}
+
+#' @rdname mixedlm-insight
+#' @exportS3Method parameters::standardize_parameters
+standardize_parameters.mixedlm <- function(model, ...) parameters::standardize_parameters(as_lmer(model), ...)
 
 # Methods for package performance, see variance-explained.R.
 

@@ -16,7 +16,8 @@
 #' @param L contrasts, as lmerTest takes them.
 #' @param ... further arguments of the methods there, such as `ddf`.
 #' @return What lmerTest or pbkrtest returns.
-#' @section Errors: those of [as_lmer()].
+#' @section Errors: those of [as_lmer()]; `mixedlm_error_ddf` for Kenward and Roger's method with prior weights that differ,
+#'   of which pbkrtest takes no account ([anova.mixedlm()] does).
 #' @name mixedlm-lmerTest
 #' @seealso [mixedlm-ddf]
 #' @examplesIf requireNamespace("lmerTest", quietly = TRUE)
@@ -27,39 +28,57 @@ NULL
 
 # lmerTest's version of the fit. Its model frame, design and data are looked up
 # from where the user called.
-as_lmertest <- function(fit, caller) {
+as_lmertest <- function(fit, caller, ...) {
   check_is_fit(fit, "model")
+  refuse_weighted(fit, asks_for_kr(...))
   need_lme4("This function")
   lmerTest::as_lmerModLmerTest(at_estimates(fit, lmer_model(fit, caller)))
 }
 
 #' @rdname mixedlm-lmerTest
 #' @exportS3Method lmerTest::contest
-contest.mixedlm <- function(model, L, ...) lmerTest::contest(as_lmertest(model, parent.frame()), L, ...)
+contest.mixedlm <- function(model, L, ...) lmerTest::contest(as_lmertest(model, parent.frame(), ...), L, ...)
 
 #' @rdname mixedlm-lmerTest
 #' @exportS3Method lmerTest::contest1D
-contest1D.mixedlm <- function(model, L, ...) lmerTest::contest1D(as_lmertest(model, parent.frame()), L, ...)
+contest1D.mixedlm <- function(model, L, ...) lmerTest::contest1D(as_lmertest(model, parent.frame(), ...), L, ...)
 
 #' @rdname mixedlm-lmerTest
 #' @exportS3Method lmerTest::contestMD
-contestMD.mixedlm <- function(model, L, ...) lmerTest::contestMD(as_lmertest(model, parent.frame()), L, ...)
+contestMD.mixedlm <- function(model, L, ...) lmerTest::contestMD(as_lmertest(model, parent.frame(), ...), L, ...)
 
 #' @rdname mixedlm-lmerTest
 #' @exportS3Method lmerTest::ls_means
-ls_means.mixedlm <- function(model, ...) lmerTest::ls_means(as_lmertest(model, parent.frame()), ...)
+ls_means.mixedlm <- function(model, ...) lmerTest::ls_means(as_lmertest(model, parent.frame(), ...), ...)
 
 #' @rdname mixedlm-lmerTest
 #' @exportS3Method lmerTest::lsmeansLT
-lsmeansLT.mixedlm <- function(model, ...) lmerTest::lsmeansLT(as_lmertest(model, parent.frame()), ...)
+lsmeansLT.mixedlm <- function(model, ...) lmerTest::lsmeansLT(as_lmertest(model, parent.frame(), ...), ...)
 
 #' @rdname mixedlm-lmerTest
 #' @exportS3Method lmerTest::difflsmeans
-difflsmeans.mixedlm <- function(model, ...) lmerTest::difflsmeans(as_lmertest(model, parent.frame()), ...)
+difflsmeans.mixedlm <- function(model, ...) lmerTest::difflsmeans(as_lmertest(model, parent.frame(), ...), ...)
 
 #' @rdname mixedlm-lmerTest
 #' @exportS3Method lmerTest::step
-step.mixedlm <- function(object, ...) lmerTest::step(as_lmertest(object, parent.frame()), ...)
+step.mixedlm <- function(object, ...) lmerTest::step(as_lmertest(object, parent.frame(), ...), ...)
+
+# pbkrtest's covariance matrices leave prior weights out.
+refuse_weighted <- function(fit, asked = TRUE) {
+  w <- if (inherits(fit, "mixedlm")) .subset2(fit, "weights")
+  if (asked && length(w) && diff(range(w)) > 1e-10 * max(w)) {
+    abort("ddf", paste0(
+      "pbkrtest takes no account of prior weights, and these differ. Use anova(), summary() or vcov() with ",
+      "Kenward and Roger's method, which do."
+    ), argument = "ddf")
+  }
+}
+
+# Whether Kenward and Roger's method is asked for, as lmerTest (`ddf`) or parameters (`ci_method`, `df_method`) name it.
+asks_for_kr <- function(...) {
+  given <- list(...)[c("ddf", "ci_method", "df_method")]
+  any(grepl("^(kenward|kr$)", tolower(unlist(Filter(is.character, given)))))
+}
 
 # Both models as lme4's.
 modcomp <- function(generic, large, small, caller, ...) {
@@ -70,6 +89,7 @@ modcomp <- function(generic, large, small, caller, ...) {
 #' @rdname mixedlm-lmerTest
 #' @exportS3Method pbkrtest::KRmodcomp
 KRmodcomp.mixedlm <- function(largeModel, smallModel, ...) {
+  refuse_weighted(largeModel)
   modcomp("KRmodcomp", largeModel, smallModel, parent.frame(), ...)
 }
 
@@ -88,5 +108,6 @@ PBmodcomp.mixedlm <- function(largeModel, smallModel, ...) {
 #' @rdname mixedlm-lmerTest
 #' @exportS3Method pbkrtest::vcovAdj
 vcovAdj.mixedlm <- function(object, ...) {
+  refuse_weighted(object)
   pbkrtest::vcovAdj(at_estimates(object, lmer_model(object, parent.frame())), ...)
 }

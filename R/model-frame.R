@@ -106,6 +106,11 @@ resolve_groups <- function(expr, data, env, caller, promise) {
   if (is_string(value)) {
     return(groups_from_name(value, data, env, columns))
   }
+  if (is_flag(value)) {
+    abort("groups", paste0("`groups` is ", value, ". If that was meant for lmer()'s third argument, write REML = ", value, "."),
+      argument = "groups"
+    )
+  }
   if (!is.atomic(value) || !is.null(dim(value))) {
     abort("groups", paste0(
       "`groups` must be the name of a column, a one-sided formula or a vector ",

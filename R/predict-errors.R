@@ -232,10 +232,17 @@ fixed_variances <- function(fit, rows, fixed) {
 # What predict() gives with standard errors, intervals or `condition_on`.
 prediction_with_errors <- function(fit, rows, keep, newdata, condition_on, weights, wanted) {
   fixed <- !wanted$random.only
-  weights <- new_weights(fit, rows, newdata, weights)
+  weights <- new_weights(fit, rows, newdata, weights, wanted$interval)
   extra <- if (!is.null(condition_on)) extra_rows(fit, condition_on)
   if (!is.null(extra) && !wanted$allow) {
     check_levels_known(fit, rows, extra)
+  }
+  if (wanted$interval == "prediction" && !is.null(re_form_leaves_out(fit, keep))) {
+    inform("interval", paste0(
+      "The prediction intervals are without the variance of the random effects of ",
+      quote_names(re_form_leaves_out(fit, keep)), ", which `re.form` leaves out. For observations of a new level, ",
+      "give one in `newdata`, with allow.new.levels = TRUE."
+    ))
   }
   given <- answer <- NULL
   if (any(lengths(keep) > 0L) && rows$n > 0L) {
@@ -273,9 +280,9 @@ prediction_with_errors <- function(fit, rows, keep, newdata, condition_on, weigh
 }
 
 # Prior weights of new observations.
-new_weights <- function(fit, rows, newdata, weights) {
+new_weights <- function(fit, rows, newdata, weights, interval = "prediction") {
   if (is.null(weights)) {
-    return(if (is.null(newdata)) field(fit, "weights") %||% rep.int(1, rows$n) else rep.int(1, rows$n))
+    return(if (is.null(newdata)) field(fit, "weights") %||% rep.int(1, rows$n) else weights_there(fit, rows, interval))
   }
   all <- rows$n + length(rows$na.action) * !is.null(newdata)
   if (!is.numeric(weights) || is.object(weights) || !length(weights) %in% c(1L, all)) {
@@ -288,6 +295,32 @@ new_weights <- function(fit, rows, newdata, weights) {
   }
   weights <- rep_len(as.double(weights), all)
   if (all > rows$n) weights[-rows$na.action] else weights
+}
+
+# Groups with varying random effects that are not counted; NULL where there are none.
+re_form_leaves_out <- function(fit, keep) {
+  random <- field(fit, "random")
+  out <- vapply(seq_along(random), function(k) {
+    any(diag(as.matrix(field(fit, "psi")[[k]]))[setdiff(seq_along(random[[k]]$columns), keep[[k]])] > 0)
+  }, NA)
+  if (any(out)) unique(vapply(random[out], `[[`, "", "group"))
+}
+
+# The argument `weights` of the fit in new rows; one where they have not what it needs.
+weights_there <- function(fit, rows, interval) {
+  one <- rep.int(1, rows$n)
+  if (interval != "prediction" || is.null(.subset2(fit, "weights"))) {
+    return(one)
+  }
+  w <- tryCatch(call_value(fit, rows, "weights", "newdata"), mixedlm_error_weights = function(e) NULL)
+  if (is.null(w)) {
+    warn("weights", paste0(
+      "The prior weights of the fit cannot be evaluated in `newdata`: prediction intervals are for observations of ",
+      "weight one. Give `weights`."
+    ), argument = "weights")
+    return(one)
+  }
+  check_new_weights(w)
 }
 
 # --- more data -----------------------------------------------------------------

@@ -39,7 +39,8 @@
 #' @param seed (`integer(1)`) seed of the replicates; `NULL` takes one from R's generator.
 #' @param weights (`numeric`, one per row or one for all) prior weights of the new
 #'   observations in prediction intervals: their residual variance is `sigma^2 / weights`.
-#'   Default: those of the fit for its own rows, one for others.
+#'   Default: the argument `weights` of the fit, evaluated in `newdata`; one, with a warning of class
+#'   `mixedlm_warning_weights`, where that cannot be.
 #' @param ... not used; `ReForm`, `REForm` and `REform` are older names of `re.form`.
 #'
 #' @section Variables:

@@ -160,3 +160,28 @@ quiet_times <- function(answer) {
   if (is.list(answer)) answer$seconds <- NULL
   answer
 }
+
+# Sends SIGINT to a forked child that calls `fit` again and again, and expects it to be usable soon after.
+expect_interrupted <- function(fit) {
+  testthat::skip_on_cran()
+  testthat::skip_on_os("windows")
+  # a process that was started in the background of a shell may have been told to ignore it
+  ignored <- tryCatch(grep("^SigIgn", readLines("/proc/self/status"), value = TRUE), error = function(e) "", warning = function(w) "")
+  testthat::skip_if(any(grepl("[2367abef]$", ignored)), "SIGINT is ignored here")
+  job <- parallel::mcparallel({
+    stopped <- FALSE
+    while (!stopped) {
+      stopped <- tryCatch(is.null(fit()), interrupt = function(e) TRUE)
+    }
+    list(at = as.numeric(Sys.time()), scale = mixedlm(Weight ~ Time, dietox, groups = "Pig")$scale)
+  })
+  on.exit(tools::pskill(job$pid, tools::SIGKILL))
+  Sys.sleep(1)
+  sent <- as.numeric(Sys.time())
+  tools::pskill(job$pid, tools::SIGINT)
+  result <- parallel::mccollect(job, wait = FALSE, timeout = 60)[[1L]]
+  testthat::expect_true(is.list(result))
+  # a quarter of a second, and as much again for a busy machine
+  testthat::expect_lt(result$at - sent, 0.5)
+  testthat::expect_equal(result$scale, 11.3669, tolerance = 1e-5)
+}

@@ -114,3 +114,13 @@ test_that("estimates that lme4 cannot evaluate are told in a classed error", {
   expect_true(all(found %in% c("lmerMod", "mixedlm_error_lmer")))
   expect_true("mixedlm_error_lmer" %in% found)
 })
+
+test_that("the contrasts that are the default now do not matter", {
+  skip_if_not_installed("lme4")
+  old <- options(contrasts = c("contr.sum", "contr.poly"))
+  on.exit(options(old))
+  fit <- mixedlm(Weight ~ Cu * Time + (Cu | Litter), dietox)
+  options(old)
+  expect_equal(lme4::fixef(as_lmer(fit)), fixef(fit), tolerance = 1e-6)
+  expect_equal(-2 * as.numeric(logLik(eval(as_lmer(fit)@call))), fit$criterion, tolerance = 1e-2)
+})

@@ -133,11 +133,11 @@ bad <- list(
   list(quote(mixedlm(y ~ x, transform(d, g = replace(g, 1, NA)), groups = "g", na.action = "na.pass")), "missing", "g"),
   list(quote(mixedlm(y ~ x, transform(d, y = replace(y, 1, NaN)), groups = "g", na.action = "na.pass")), "missing", "y"),
   list(quote(mixedlm(y ~ f, d, groups = "g", contrasts = "contr.sum")), "contrasts", "contrasts"),
-  list(quote(mixedlm(y ~ f, d, groups = "g", contrasts = list(h = "contr.sum"))), "contrasts", "h"),
   list(quote(mixedlm(y ~ x, d, groups = "g", contrasts = list(x = "contr.sum"))), "contrasts", "x"),
   list(quote(mixedlm(y ~ f, d, groups = "g", contrasts = list(f = "contr.nope"))), "contrasts", "contr.nope"),
   list(quote(mixedlm(y ~ f, d, groups = "g", contrasts = list(f = matrix(1, 9, 9)))), "contrasts", "contrasts"),
   # REML, method, control, penalties, unknown arguments
+  list(quote(mixedlm(y ~ x + (1 | g), d, FALSE)), "groups", "REML = FALSE"),
   list(quote(mixedlm(y ~ x, d, groups = "g", REML = NA)), "REML", "REML"),
   list(quote(mixedlm(y ~ x, d, groups = "g", REML = "yes")), "REML", "REML"),
   list(quote(mixedlm(y ~ x, d, groups = "g", REML = c(TRUE, FALSE))), "REML", "REML"),

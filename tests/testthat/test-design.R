@@ -160,3 +160,12 @@ test_that("what is made of a fit later does not depend on the contrasts that are
   options(old)
   expect_equal(prediction_se(again), prediction_se(fit))
 })
+
+test_that("contrasts of a variable that is not in the fixed effects are passed over", {
+  d <- transform(dietox, f = factor(Time %% 3))
+  given <- list(f = "contr.sum", Cu = "contr.sum")
+  fit <- mixedlm(Weight ~ Time + f + Cu + (1 | Pig), d, contrasts = given)
+  expect_warning(smaller <- update(fit, . ~ . - f), "`f`", class = "mixedlm_warning_contrasts")
+  expect_equal(smaller$criterion, mixedlm(Weight ~ Time + Cu + (1 | Pig), d, contrasts = given["Cu"])$criterion)
+  expect_warning(mixedlm(Weight ~ Time + Cu + (1 | Pig), d, contrasts = list(cu = "contr.sum")), "Did you mean `Cu`")
+})

@@ -46,3 +46,12 @@ test_that("where a model has as many effects as rows, what goes wrong says so", 
   expect_identical(told(y ~ x + (1 | g)), "no digits are left.")
   expect_match(told(y ~ x + (poly(x, 2) | g)), "no digits are left. The model has 18 random and 2 fixed effects for 12 rows", fixed = TRUE)
 })
+
+test_that("a residual variance of zero is told as the cause", {
+  set.seed(3)
+  d <- data.frame(o = 1:200, x = rnorm(200), y = rnorm(200), w = runif(200))
+  said <- expect_warning(mixedlm(y ~ x + (1 | o), d, weights = w), class = "mixedlm_warning_flat")
+  expect_match(conditionMessage(said), "residual variance goes to zero")
+  expect_no_match(conditionMessage(said), "as many levels as there are rows")
+  expect_warning(mixedlm(y ~ x + (1 | o), d), "as many levels as there are rows")
+})

@@ -23,3 +23,14 @@ test_that("pbkrtest's comparisons take fits", {
   expect_equal(pbkrtest::SATmodcomp(fit, small)$test$ddf, anova(fit)["Cu", "DenDF"], tolerance = 1e-3)
   expect_equal(unname(as.matrix(pbkrtest::vcovAdj(fit))), unname(vcov(fit, type = "Kenward-Roger")), tolerance = 1e-4)
 })
+
+test_that("pbkrtest is not asked about fits whose weights differ", {
+  skip_if_not_installed("lmerTest")
+  skip_if_not_installed("pbkrtest")
+  d <- cbind(dietox, w = rep(c(0.5, 2, 4), length.out = nrow(dietox)))
+  fit <- mixedlm(Weight ~ Time + (1 | Pig), d, weights = w)
+  expect_error(pbkrtest::vcovAdj(fit), class = "mixedlm_error_ddf")
+  expect_error(pbkrtest::KRmodcomp(fit, update(fit, . ~ . - Time)), class = "mixedlm_error_ddf")
+  expect_error(lmerTest::contest(fit, c(0, 1), ddf = "Kenward-Roger"), class = "mixedlm_error_ddf")
+  expect_s3_class(lmerTest::contest(fit, c(0, 1)), "data.frame")
+})

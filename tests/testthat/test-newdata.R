@@ -121,7 +121,7 @@ test_that("offsets are evaluated for the new rows, be they in the formula or an 
 test_that("only what is needed must be there: no response, no groups for the population, nothing that re.form leaves out", {
   d <- measured()
   fit <- mixedlm(y ~ x + (u | g) + (1 | f), d)
-  expect_silent(predict(fit, d["x"], re.form = NA, interval = "prediction", se.fit = TRUE))
+  expect_silent(predict(fit, d["x"], re.form = NA, interval = "confidence", se.fit = TRUE))
   expect_equal(predict(fit, d[c("x", "f")], re.form = ~ (1 | f)), predict(fit, re.form = ~ (1 | f)))
   expect_equal(predict(fit, d[c("x", "f", "g")], re.form = ~ (1 | f) + (1 | g)), predict(fit, re.form = ~ (1 | f) + (1 | g)))
   expect_equal(predict(fit, d[c("x", "g", "u", "f")]), predict(fit))

@@ -148,3 +148,22 @@ test_that("rows to predict do not make a small data set look like one that is fi
   se <- predict(fit, d[rep(1:8, 3), ], se.fit = TRUE)$se.fit
   expect_equal(unname(se), rep(unname(prediction_se(fit)), 3), tolerance = 1e-7)
 })
+
+test_that("prediction intervals of new rows are of the fit's weights there", {
+  d <- cbind(dietox, w = rep(c(0.5, 2, 4), length.out = nrow(dietox)))
+  fit <- mixedlm(Weight ~ Time + (1 | Pig), d, weights = w)
+  own <- predict(fit, interval = "prediction")
+  expect_equal(predict(fit, d[1:5, ], interval = "prediction"), own[1:5, ])
+  expect_warning(one <- predict(fit, d[1:5, c("Time", "Pig")], interval = "prediction"), class = "mixedlm_warning_weights")
+  expect_equal(one, predict(fit, d[1:5, ], interval = "prediction", weights = 1))
+  expect_silent(predict(fit, d[1:5, c("Time", "Pig")], interval = "confidence"))
+  expect_error(predict(fit, transform(d[1:5, ], w = -1), interval = "prediction"), class = "mixedlm_error_weights")
+})
+
+test_that("prediction intervals that leave out varying effects say so", {
+  fit <- mixedlm(Weight ~ Time + (Time | Pig), dietox)
+  expect_message(predict(fit, re.form = NA, interval = "prediction"), "`Pig`", class = "mixedlm_message_interval")
+  expect_message(predict(fit, re.form = ~ (1 | Pig), interval = "prediction"), class = "mixedlm_message_interval")
+  expect_silent(predict(fit, interval = "prediction"))
+  expect_silent(predict(fit, re.form = NA, interval = "confidence"))
+})

@@ -8,7 +8,8 @@ test_that("normal intervals are the prediction and quantiles times its errors", 
   expect_equal(got$fit[, "fit"] - got$fit[, "lwr"], qnorm(0.95) * got$se.fit)
   half <- function(...) unname(diff(t(predict(p$ours, new, interval = "prediction", ...)[, c("fit", "upr")]))[1, ]) / qnorm(0.975)
   se <- unname(got$se.fit)
-  expect_equal(half(), sqrt(se^2 + sigma(p$ours)^2))
+  expect_equal(half(), sqrt(se^2 + sigma(p$ours)^2 / weights(p$ours)[c(1, 20, 40)]))
+  expect_equal(half(weights = 1), sqrt(se^2 + sigma(p$ours)^2))
   expect_equal(half(weights = 4), sqrt(se^2 + sigma(p$ours)^2 / 4))
   expect_equal(half(weights = c(1, 2, 3)), sqrt(se^2 + sigma(p$ours)^2 / 1:3))
   # rows of the fit have their own weights
