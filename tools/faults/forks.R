@@ -64,7 +64,7 @@ if (is.null(there)) tools::pskill(job$pid)
 
 cluster <- parallel::makeCluster(2L)
 pids <- paste(unlist(parallel::clusterCall(cluster, Sys.getpid)), collapse = " ")
-parallel::clusterCall(cluster, function(paths) {
+ready <- parallel::clusterCall(cluster, function(paths) {
   .libPaths(paths)
   library(mixedlm)
 }, .libPaths())
