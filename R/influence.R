@@ -28,6 +28,9 @@
 #' Groups that are independent of each other in the model (levels of the outermost factor, or unions of them) are left out of
 #' the reduced data, and the rows are not read again; `"fixed"` then costs one evaluation for all groups. `"fixed"` by
 #' observation costs one pass over the rows (see [hatvalues.mixedlm()]) however many there are. All else is a new reduction of the other rows for each deletion.
+#' `"exact"` and `"one-step"` evaluate the criterion of the other groups for each deletion, so that their time grows with the
+#' square of the number of groups, as does that of `"fixed"` for levels of crossed factors: a thousand take seconds, ten
+#' thousand minutes.
 #'
 #' Columns of the design are those of the fit, also of bases and contrasts that depend on the data (`poly()`, `ns()`,
 #' `scale()`, a factor whose first level is deleted): coefficients without the rows mean what they mean in the fit. lme4
