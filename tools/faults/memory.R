@@ -70,7 +70,7 @@ jobs <- list(
     function() vcov(fit, type = "CR2")
   },
   whitened = function() {
-    d <- many_crossed(30000L, 1500L, 900L)
+    d <- many_crossed(9000L, 450L, 270L)
     fit <- mixedlm(y ~ x + (1 | a) + (1 | b), d, control = control)
     function() residuals(fit, type = "cholesky")
   },
