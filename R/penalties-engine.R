@@ -91,10 +91,12 @@ any_inverse <- function(mat) {
 # An answer of the engine; an error of the user's functions is told as they raised it.
 penalised_answer <- function(options, problem, design) {
   answer <- rs_fit_penalised(problem, options)
-  if (isTRUE(options$penalty$problem$interrupted)) {
+  raised <- options$penalty$problem$error
+  # what ends answer_for()'s function without a trace came before its handlers were there: an interrupt
+  untold <- is.null(raised) && identical(answer$message, "a function of the penalty failed")
+  if (isTRUE(options$penalty$problem$interrupted) || untold) {
     signal_interrupt()
   }
-  raised <- options$penalty$problem$error
   if (!identical(answer$status, "ok") && !is.null(raised)) {
     abort("penalty", paste0("A function of the penalty failed: ", conditionMessage(raised)), parent = raised)
   }

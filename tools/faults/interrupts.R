@@ -34,10 +34,10 @@ jobs <- list(
   "predict with errors" = function() predict(grouped, rows[1:3e5, ], se.fit = TRUE, allow.new.levels = TRUE),
   "conditional variances" = function() ranef(crossed, condVar = TRUE),
   "hat values" = function() hatvalues(crossed),
-  "whitened residuals" = function() residuals(crossed, type = "cholesky"),
+  "whitened residuals" = function() residuals(few, type = "cholesky"),
   "simulate" = function() simulate(crossed, 100, seed = 1),
   "penalty in R" = function() mixedlm(Weight ~ Time + Cu + (Time | Pig), dietox, fe_pen = penalty, control = control),
-  "regularization path" = function() regularization_path(Weight ~ Time + Cu + Evit + Feed + (1 | Pig), dietox),
+  "regularization path" = function() regularization_path(pigs),
   "ranova and drop1" = function() list(ranova(pigs), drop1(pigs, test = "Chisq")),
   "plots" = function() {
     grDevices::pdf(NULL)
