@@ -59,7 +59,7 @@ impl Looks {
             } else {
                 0
             },
-            sizes: parameters == 1 && work < 200_000,
+            sizes: parameters == 1 && work < 20_000,
             elsewhere: if work > EXPENSIVE {
                 0
             } else {
